@@ -1,0 +1,1 @@
+"""Event stores: PostgreSQL and memory behind one contract."""

@@ -1,0 +1,1 @@
+"""The embedded PostgreSQL server: finding it, running it, never leaving it behind."""

@@ -1,0 +1,1 @@
+"""Read models in PostgreSQL: model and tracking position move in one transaction."""

@@ -1,0 +1,1 @@
+"""What is true and what is allowed: values, events, state and rules. Pure: no clock, no I/O."""

@@ -1,0 +1,198 @@
+"""Renewal and lapse: what a use, the clock, a request or another policy does to the period."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import assert_never
+
+from sealbook.domain import renewal
+from sealbook.domain.credential.standing import Credential, check_unlapsed
+from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.policy import PolicyBook, Switch
+from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.renewal import Bounds
+from sealbook.domain.values import PolicyRef, RenewalCause, SwitchMode
+
+# --- Events
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AutoRenewed:
+    """Renewed by the policy, at nobody's request. One caused by a use follows that use at once."""
+
+    at: datetime
+    policy: PolicyRef
+    cause: RenewalCause
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewed:
+    """Renewed on request."""
+
+    at: datetime
+    policy: PolicyRef
+    bounds: Bounds
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expired:
+    """It lapsed; until `grace_until` a qualifying use may still bring it back."""
+
+    at: datetime
+    policy: PolicyRef
+    grace_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenewalObjectionLodged:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySwitched:
+    """`automatic`: the announcement said that the new version takes over credentials by itself."""
+
+    at: datetime
+    policy: PolicyRef
+    mode: SwitchMode
+    automatic: bool
+    bounds: Bounds
+
+
+Event = AutoRenewed | Renewed | Expired | RenewalObjectionLodged | PolicySwitched
+
+
+# --- Commands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestRenewal:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObjectToRenewal:
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchPolicy:
+    at: datetime
+    policy: PolicyRef
+    mode: SwitchMode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Record what the clock has decided until `at`."""
+
+    at: datetime
+
+
+Command = RequestRenewal | ObjectToRenewal | SwitchPolicy | Settle
+
+
+# --- Evolve
+
+
+def evolve(state: Credential, event: Event) -> Credential:
+    match event:
+        case AutoRenewed(bounds=bounds) | Renewed(bounds=bounds):
+            return state.renewed(bounds)
+        case Expired(at=at, grace_until=grace_until):
+            return replace(state, lapsed_at=at, grace_until=grace_until)
+        case RenewalObjectionLodged():
+            return replace(state, term=replace(state.term, objected=True))
+        case PolicySwitched(policy=policy, mode=SwitchMode.KEEP):
+            return replace(state, policy=policy)
+        case PolicySwitched(policy=policy, bounds=bounds):
+            return replace(state, policy=policy, term=state.term.switched(bounds))
+        case _:
+            assert_never(event)
+
+
+# --- Decide: the clock
+
+
+def settle(state: Credential, policies: PolicyBook, at: datetime) -> tuple[Event, ...]:
+    """Return what time alone has decided until `at`, both ends included, in order."""
+    decided: list[Event] = []
+    while (event := _next_of_the_clock(state, policies, at)) is not None:
+        decided.append(event)
+        state = evolve(state, event)
+    return tuple(decided)
+
+
+def _next_of_the_clock(state: Credential, policies: PolicyBook, at: datetime) -> Event | None:
+    if state.revoked or state.lapsed_at is not None:
+        return None
+    end = state.expires_at
+    switch = policies.next_switch(state.policy, after=state.issued_at, kind=state.kind, holder=state.holder)
+    if end is not None and end <= at and (switch is None or end <= switch.at):
+        return _at_expiry(state, policies.policy(state.policy), end)
+    if switch is not None and switch.at <= at:
+        return _switched(state, policies, switch, automatic=True)
+    return None
+
+
+def _at_expiry(state: Credential, policy: RenewalPolicy, end: datetime) -> Event:
+    bounds = renewal.at_expiry(policy, state.term, suspended=state.suspended)
+    if bounds is None:
+        return Expired(at=end, policy=policy.ref, grace_until=renewal.grace_until(policy, end))
+    return AutoRenewed(at=end, policy=policy.ref, cause=RenewalCause.EXPIRY, bounds=bounds)
+
+
+# --- Decide: requests
+
+
+def decide(state: Credential, command: Command, policies: PolicyBook) -> tuple[Event, ...]:
+    """Answer a command on a credential that the clock has settled."""
+    match command:
+        case RequestRenewal(at=at):
+            check_unlapsed(state, at)
+            return (_renewed(state, policies.policy(state.policy), at),)
+        case ObjectToRenewal(at=at):
+            check_unlapsed(state, at)
+            return () if state.term.objected else (RenewalObjectionLodged(at=at),)
+        case SwitchPolicy(at=at, policy=policy, mode=mode):
+            check_unlapsed(state, at)
+            switch = Switch(at=at, policy=policy, mode=mode)
+            return (_switched(state, policies, switch, automatic=False),)
+        case Settle():
+            return ()
+        case _:
+            assert_never(command)
+
+
+def _renewed(state: Credential, policy: RenewalPolicy, at: datetime) -> Renewed:
+    if state.suspended:
+        raise Refused(Refusal.SUSPENDED, "a suspended credential is not renewed: resume it first")
+    if not renewal.renewals_left(policy, state.term):
+        raise Refused(Refusal.RENEWALS_EXHAUSTED, f"policy {policy.ref} allows no further renewal: issue a new one")
+    bounds = renewal.on_request(policy, state.term, at)
+    if bounds is None:
+        raise Refused(Refusal.WINDOW, f"policy {policy.ref} takes no request for renewal at that moment")
+    return Renewed(at=at, policy=policy.ref, bounds=bounds)
+
+
+def _switched(state: Credential, policies: PolicyBook, switch: Switch, *, automatic: bool) -> PolicySwitched:
+    policy = policies.policy(switch.policy)
+    if not policy.concerns(kind=state.kind, holder=state.holder):
+        raise Refused(Refusal.NOT_ELIGIBLE, f"policy {policy.ref} does not concern this credential")
+    return PolicySwitched(
+        at=switch.at,
+        policy=policy.ref,
+        mode=switch.mode,
+        automatic=automatic,
+        bounds=_bounds_after(state, policy, switch),
+    )
+
+
+def _bounds_after(state: Credential, policy: RenewalPolicy, switch: Switch) -> Bounds:
+    match switch.mode:
+        case SwitchMode.KEEP:
+            return state.term.bounds
+        case SwitchMode.RESTART:
+            return renewal.restarted(policy, switch.at)
+        case SwitchMode.RECOMPUTE:
+            return renewal.recomputed(policy, state.term.bounds, switch.at)

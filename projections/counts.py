@@ -1,0 +1,89 @@
+"""How many credentials are in which state as of a moment, and what has happened until then?"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sealbook.domain import credential
+from sealbook.domain.catalogue import RecordedEvent, event_name
+from sealbook.domain.credential import Credential
+from sealbook.domain.policy import PolicyBook
+from sealbook.projections.moment import Moment, settled
+from sealbook.projections.renewal_eligibility import AutoRenewal, auto_renewal, blocks
+from sealbook.projections.validity import ValidityState, state_of
+
+SOON = timedelta(days=30)
+"""A credential whose end lies no further off is counted as expiring soon."""
+IN_VIEW = (ValidityState.ACTIVE, ValidityState.SUSPENDED, ValidityState.EXPIRED, ValidityState.REVOKED)
+
+
+@dataclass
+class Tally:
+    """The accumulator of a fold over the log: events by name, and each credential's state."""
+
+    events: Counter[str] = field(default_factory=Counter[str])
+    credentials: dict[UUID, Credential] = field(default_factory=dict[UUID, Credential])
+
+    def apply(self, recorded: RecordedEvent) -> None:
+        event = recorded.event
+        self.events[event_name(event)] += 1
+        if isinstance(event, credential.Event):
+            state = credential.evolve(self.credentials.get(recorded.stream), event)
+            self.credentials[recorded.stream] = credential.issued(state)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """`credentials` by state, those without any included as 0; `kinds` the same by kind."""
+
+    as_of: datetime
+    credentials: dict[str, int]
+    kinds: dict[str, dict[str, int]]
+    events: dict[str, int]
+    expiring_soon: int
+    eligible_for_renewal: int
+
+
+def tally(log: Iterable[RecordedEvent], *, as_of: datetime) -> Tally:
+    """Fold the log, in position order, over what had taken effect by a moment."""
+    counts = Tally()
+    for recorded in log:
+        if recorded.event.at <= as_of:
+            counts.apply(recorded)
+    return counts
+
+
+def report(counts: Tally, *, as_of: datetime, policies: PolicyBook) -> Report:
+    """Let the clock decide for each credential until the moment, and count."""
+    kinds: dict[str, Counter[str]] = {}
+    expiring = eligible = 0
+    for state in counts.credentials.values():
+        now = _settled(state, as_of, policies)
+        effective = state_of(now)
+        kinds.setdefault(now.kind, Counter())[effective] += 1
+        if effective is ValidityState.ACTIVE:
+            expiring += now.expires_at is not None and now.expires_at <= as_of + SOON
+            eligible += _eligible(now, as_of, policies)
+    total = Counter[str]()
+    for by_state in kinds.values():
+        total.update(by_state)
+    return Report(
+        as_of=as_of,
+        credentials={state: total[state] for state in IN_VIEW},
+        kinds={kind: {state: kinds[kind][state] for state in IN_VIEW} for kind in sorted(kinds)},
+        events=dict(sorted(counts.events.items())),
+        expiring_soon=expiring,
+        eligible_for_renewal=eligible,
+    )
+
+
+def _settled(state: Credential, as_of: datetime, policies: PolicyBook) -> Credential:
+    moment = Moment(as_of=as_of, credential=state, renewed_at=(), version=0, position=0)
+    return credential.issued(settled(moment, policies).credential)
+
+
+def _eligible(state: Credential, as_of: datetime, policies: PolicyBook) -> bool:
+    status, _ = auto_renewal(state, policies.policy(state.policy), as_of)
+    return status in (AutoRenewal.AWAITING_USE, AutoRenewal.EARNED) and not blocks(state)

@@ -1,0 +1,3 @@
+"""Sealbook: an event-sourced ledger of authentication credentials."""
+
+__version__ = "0.1.0"
