@@ -26,9 +26,9 @@ def create(folder: LedgerFolder, binaries: Binaries, *, durable: bool) -> None:
     leaves at most a folder with another name, which the next attempt removes.
     """
     _remove_unfinished(folder)
-    prefix = privileges.prefix_for_new_data(folder=folder.path, program=binaries.initdb)
     workshop = Path(tempfile.mkdtemp(prefix=UNFINISHED_PREFIX, dir=folder.path))
     try:
+        prefix = privileges.prefix_for_new_data(workshop=workshop, program=binaries.initdb)
         _make(workshop / "pgdata", folder=folder, binaries=binaries, prefix=prefix, durable=durable)
         (workshop / "pgdata").rename(folder.data)
         if durable:

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -10,12 +10,12 @@ DISK_FULL = ("No space left on device", "Disk quota exceeded")
 LOG_LINE_BYTES = 8192
 
 
-class ServerUnavailable(Exception):  # noqa: N818 - it names a state, not a mistake
+class ServerUnavailable(Exception):
     """There is no PostgreSQL to talk to; the message is one line: what happened and what to do."""
 
 
 @contextmanager
-def one_clear_line(folder: Path) -> Iterator[None]:
+def one_clear_line(folder: Path) -> Generator[None, None, None]:
     """Turn what the system says about the folder into ServerUnavailable, never a traceback for the user."""
     try:
         yield

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def is_free(path: Path) -> bool:
 
 
 @contextmanager
-def exclusive(path: Path, *, seconds_max: float) -> Iterator[None]:
+def exclusive(path: Path, *, seconds_max: float) -> Generator[None, None, None]:
     descriptor = opened(path)
     try:
         _take_within(descriptor, path, seconds_max=seconds_max)

@@ -26,17 +26,22 @@ BY_CAPABILITY = (
 REMEDY = "run the command as an ordinary user, allow user namespaces, or set SEALBOOK_DSN to a running server"
 
 
-def prefix_for_new_data(*, folder: Path, program: str) -> tuple[str, ...]:
-    """Return what to put before the program's name so that it runs unprivileged and can write the folder."""
+def prefix_for_new_data(*, workshop: Path, program: str) -> tuple[str, ...]:
+    """Return what to put before the program's name so that it runs unprivileged and can write the folder.
+
+    The trial leaves a folder in the workshop: only making one shows that it can be made, because the question
+    whether it may be (access) is answered without regard to capabilities.
+    """
     if os.geteuid() != 0:
         return DIRECTLY
     for prefix in (IN_NAMESPACE, BY_CAPABILITY):
         # A namespace's user is no longer mighty: it may fail to reach a folder below somebody's private one.
-        if _runs(prefix, program, "--version") and _runs(prefix, "test", "-w", str(folder)):
+        trial = workshop / f"trial-of-{prefix[0]}"
+        if _runs(prefix, program, "--version") and _runs(prefix, "mkdir", str(trial)):
             return prefix
     raise ServerUnavailable(
         f"PostgreSQL does not run as root, and this system allows root neither a user namespace (unshare) nor"
-        f" another id (setpriv) that can write {folder}: {REMEDY}"
+        f" another id (setpriv) that can write {workshop.parent}: {REMEDY}"
     )
 
 

@@ -44,6 +44,10 @@ def _last(said: str, phrases: tuple[str, ...]) -> int:
     return max(said.rfind(phrase) for phrase in phrases)
 
 
+def names_no_failure(said: str) -> bool:
+    return WORTH_TELLING.search(said) is None
+
+
 def meaningful_line(said: str) -> str:
     """Return the last line that names a failure, else the last line, without its time stamp."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]

@@ -13,6 +13,7 @@ START_SECONDS_MAX = 60.0
 RECOVERY_SECONDS_MAX = 600.0
 POLL_SECONDS = 0.01
 RETRY_SECONDS = 0.1
+STARTS_MAX = 5
 # The processes of a killed server end on their own within moments; until then PostgreSQL refuses to start.
 PASSING_FAILURE = "pre-existing shared memory block"
 
@@ -27,7 +28,7 @@ class Start:
     def __init__(self, folder: LedgerFolder, settings: Settings) -> None:
         self._folder = folder
         self._settings = settings
-        self._has_started = False
+        self._starts = 0
         self._log_offset_bytes = 0
         self._begun = time.monotonic()
 
@@ -52,9 +53,9 @@ class Start:
 
     def _command(self) -> tuple[str, ...]:
         """Return the command that starts the server, once everything it needs is there."""
-        if self._has_started:
+        if self._starts:
             self._accept_passing_failure()
-        self._has_started = True
+        self._starts += 1
         major = data_major(self._folder)
         binaries = find(data_major=major)
         if major is None:
@@ -66,8 +67,10 @@ class Start:
         return (*prefix, binaries.postgres, *self._settings.arguments(self._folder, socket_folder=place))
 
     def _accept_passing_failure(self) -> None:
+        """Try again after what passes: a killed server's last processes, or a kill amid the start itself."""
         said = self._said()
-        if PASSING_FAILURE not in said:
+        was_killed = server_log.names_no_failure(said) and self._starts < STARTS_MAX
+        if PASSING_FAILURE not in said and not was_killed:
             raise ServerUnavailable(self._failure("PostgreSQL did not start", said))
         time.sleep(RETRY_SECONDS)
 

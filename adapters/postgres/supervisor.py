@@ -51,9 +51,15 @@ def spawn(folder: LedgerFolder, *, lock: int, command: tuple[str, ...]) -> None:
             pass_fds=(lock,),
             check=False,
         )
+    except OSError as error:
+        raise ServerUnavailable(
+            f"{sys.executable}, which looks after the server, cannot be started ({error.strerror}):"
+            " run the command with a Python that you may execute"
+        ) from error
     finally:
         os.close(log)
-    if done.returncode:
+    # A negative code is a kill: like a kill a moment later, it leaves no supervisor, and the caller sees that.
+    if done.returncode > 0:
         raise ServerUnavailable(f"the server's supervisor does not run: {folder.log} says why")
 
 

@@ -1,0 +1,223 @@
+"""Stored bytes: the canonical encoding of events and of heads.
+
+An event's body is one msgpack array in fixed order: name, schema version, occurred_at in
+microseconds, actor, channel, command id, policy, caused_by, then the event's own fields. What the
+envelope says is not said again among the fields. The same event always gives the same bytes, and
+bytes that would be written otherwise are refused: a proof speaks of bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import msgspec
+
+from sealbook.application.ports import LedgerDamaged, NewEvent
+from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event
+from sealbook.domain.credential import Credential
+from sealbook.domain.customer import Customer
+from sealbook.domain.device import Device
+from sealbook.domain.policy import Policy
+from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.values import PolicyRef
+
+HEAD_SCHEMA = 1
+"""The version of the folds behind the heads: it grows when a state gains or changes a field."""
+
+ENVELOPE_FIELDS = 8
+_IN_ENVELOPE = ("at", "channel", "policy")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+Convert = Callable[[Any], Any]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """How a value of one type is written as msgpack knows it, and read back."""
+
+    write: Convert
+    read: Convert
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodedEvent:
+    """What a body says; the row around it says the rest."""
+
+    event: Event
+    actor: str
+    channel: str
+    command_id: UUID | None
+    caused_by: int | None
+
+
+def encode_event(new: NewEvent) -> bytes:
+    """Return the canonical body of an event."""
+    event = new.event
+    kind = EVENT_TYPES[type(event)]
+    policy: PolicyRef | None = getattr(event, "policy", None)
+    body = [
+        kind.name,
+        kind.version,
+        to_microseconds(event.at),
+        new.actor,
+        getattr(event, "channel", new.channel),
+        None if new.command_id is None else new.command_id.bytes,
+        None if policy is None else str(policy),
+        new.caused_by,
+    ]
+    own = (form.write(getattr(event, name)) for name, form in _own_fields(type(event)))
+    return _pack([*body, *own])
+
+
+def decode_event(body: bytes) -> DecodedEvent:
+    """Return what a body says. Raises LedgerDamaged for bytes that `encode_event` did not write."""
+    try:
+        name, version, at, actor, channel, command_id, policy, caused_by, *own = msgspec.msgpack.decode(body)
+        cls = _EVENT_CLASSES[name, version]
+        known = {"at": from_microseconds(at), "channel": channel, "policy": policy and PolicyRef.parse(policy)}
+        forms = _own_fields(cls)
+        given = {each: known[each] for each in _IN_ENVELOPE if each in cls.__dataclass_fields__}
+        read = {each: form.read(value) for (each, form), value in zip(forms, own, strict=True)}
+        decoded = DecodedEvent(
+            event=cls(**given, **read),
+            actor=actor,
+            channel=channel,
+            command_id=None if command_id is None else UUID(bytes=command_id),
+            caused_by=caused_by,
+        )
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        raise LedgerDamaged("an event's body is not one that this version can have written") from error
+    return decoded
+
+
+def event_name_in(body: bytes) -> str:
+    """Return the stored name at the head of a body."""
+    return str(msgspec.msgpack.decode(body)[0])
+
+
+def encode_head(state: Aggregate) -> bytes:
+    """Return the bytes of a head: schema version, aggregate, then its fields in order."""
+    if state is None:
+        return _pack([HEAD_SCHEMA, None])
+    return _pack([HEAD_SCHEMA, _AGGREGATE_NAMES[type(state)], *_form_of(type(state)).write(state)])
+
+
+def decode_head(stored: bytes) -> Aggregate:
+    """Return the state of a head. Raises LedgerDamaged for a head of another schema."""
+    schema, name, *values = msgspec.msgpack.decode(stored)
+    if schema != HEAD_SCHEMA:
+        raise LedgerDamaged(f"a head is of schema {schema}, this version folds schema {HEAD_SCHEMA}: run sealbook fsck")
+    if name is None:
+        return None
+    return cast("Aggregate", _form_of(_AGGREGATES[name]).read(values))
+
+
+def to_microseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(stored: int) -> datetime:
+    return _EPOCH + stored * _MICROSECOND
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_EVENT_CLASSES: dict[tuple[str, int], Any] = {(kind.name, kind.version): cls for cls, kind in EVENT_TYPES.items()}
+_AGGREGATES: dict[str, type] = {
+    "credential": Credential,
+    "customer": Customer,
+    "device": Device,
+    "policy": Policy,
+}
+_AGGREGATE_NAMES = {cls: name for name, cls in _AGGREGATES.items()}
+
+
+@lru_cache(maxsize=None)
+def _own_fields(cls: type[Event]) -> tuple[tuple[str, _Form], ...]:
+    return tuple((name, form) for name, form in _fields(cls) if name not in _IN_ENVELOPE)
+
+
+def _fields(cls: type) -> list[tuple[str, _Form]]:
+    hints = get_type_hints(cls)
+    return [(each.name, _form_of(hints[each.name])) for each in fields(cls)]
+
+
+def _same(value: T) -> T:
+    return value
+
+
+def _optional(form: _Form) -> _Form:
+    return _Form(
+        write=lambda value: None if value is None else form.write(value),
+        read=lambda value: None if value is None else form.read(value),
+    )
+
+
+def _sequence(form: _Form, make: Convert) -> _Form:
+    # Sets are written in order, so that equal states give equal bytes.
+    ordered: Convert = sorted if make is frozenset else list
+    return _Form(
+        write=lambda values: [form.write(value) for value in ordered(values)],
+        read=lambda values: make(form.read(value) for value in values),
+    )
+
+
+def _pair(first: _Form, second: _Form) -> _Form:
+    return _Form(
+        write=lambda pair: [first.write(pair[0]), second.write(pair[1])],
+        read=lambda pair: (first.read(pair[0]), second.read(pair[1])),
+    )
+
+
+def _record(cls: type) -> _Form:
+    forms = _fields(cls)
+    names = [name for name, _ in forms]
+    return _Form(
+        write=lambda value: [form.write(getattr(value, name)) for name, form in forms],
+        read=lambda values: cls(
+            **dict(zip(names, (form.read(value) for (_, form), value in zip(forms, values, strict=True)), strict=True))
+        ),
+    )
+
+
+@lru_cache(maxsize=256)
+def _policy_document(document: str) -> RenewalPolicy:
+    return RenewalPolicy.model_validate_json(document)
+
+
+_PLAIN: dict[Any, _Form] = {
+    str: _Form(_same, _same),
+    int: _Form(_same, _same),
+    bool: _Form(_same, _same),
+    datetime: _Form(to_microseconds, from_microseconds),
+    UUID: _Form(lambda value: value.bytes, lambda value: UUID(bytes=value)),
+    PolicyRef: _Form(str, PolicyRef.parse),
+    RenewalPolicy: _Form(lambda policy: policy.document, _policy_document),
+}
+
+
+@lru_cache(maxsize=None)
+def _form_of(hint: Any) -> _Form:
+    if hint in _PLAIN:
+        return _PLAIN[hint]
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        (inner,) = (each for each in arguments if each is not NoneType)
+        return _optional(_form_of(inner))
+    if origin is tuple:
+        return _sequence(_form_of(arguments[0]), tuple) if arguments[1] is ... else _pair(*map(_form_of, arguments))
+    if origin is frozenset:
+        return _sequence(_form_of(arguments[0]), frozenset)
+    if origin is Literal:
+        return _PLAIN[str]
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return _Form(lambda value: value.value, hint)
+    if is_dataclass(hint):
+        return _record(cast("type", hint))
+    raise TypeError(f"no form for {hint!r}: add one before storing such a field")

@@ -1,0 +1,143 @@
+"""The event store in memory: for unit tests and simulation, under the same contract."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from threading import RLock
+from uuid import UUID
+
+from sealbook.application.commands import Name
+from sealbook.application.ports import (
+    NO_HEAD,
+    Appended,
+    Group,
+    Head,
+    ImportProgress,
+    Loaded,
+    NewEvent,
+    StoredOutcome,
+)
+from sealbook.domain.catalogue import RecordedEvent
+
+BOOK = 0
+
+
+class MemoryEventStore:
+    """One book in memory. `clock` says when a batch is recorded; it may stand still, not go back."""
+
+    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._lock = RLock()
+        self._log: list[RecordedEvent] = []
+        self._streams: dict[UUID, list[RecordedEvent]] = {}
+        self._heads: dict[UUID, Head] = {}
+        self._names: dict[Name, UUID] = {}
+        self._outcomes: dict[UUID, StoredOutcome] = {}
+        self._imports: dict[bytes, tuple[str, int, bool]] = {}
+
+    def load(self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]) -> Loaded:
+        with self._lock:
+            found = {name: self._names[name] for name in names if name in self._names}
+            wanted = {*streams, *found.values()}
+            return Loaded(
+                heads={stream: self._heads[stream] for stream in wanted if stream in self._heads},
+                names=found,
+                outcomes={each: self._outcomes[each] for each in commands if each in self._outcomes},
+            )
+
+    def append(
+        self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
+    ) -> Appended:
+        with self._lock:
+            stale = {stream for group in groups for stream in group.read if self._is_stale(group, stream)}
+            taken = {name: self._names[name] for group in groups for name in group.names if name in self._names}
+            known = {
+                each.command_id: self._outcomes[each.command_id]
+                for group in groups
+                for each in group.outcomes
+                if each.command_id in self._outcomes
+            }
+            left_out = {
+                place
+                for place, group in enumerate(groups)
+                if stale & group.read.keys()
+                or taken.keys() & group.names.keys()
+                or any(each.command_id in known for each in group.outcomes)
+            }
+            if whole and left_out:
+                left_out = set(range(len(groups)))
+            recorded_at = max(self._clock(), self._log[-1].recorded_at if self._log else self._clock())
+            positions = {
+                place: self._add(group, recorded_at) for place, group in enumerate(groups) if place not in left_out
+            }
+            if progress is not None and not left_out:
+                self._imports[progress.digest] = (progress.options, progress.lines_done, progress.finished)
+            return Appended(
+                recorded_at=recorded_at,
+                positions=positions,
+                left_out=frozenset(left_out),
+                stale={stream: self._heads.get(stream, NO_HEAD) for stream in stale},
+                taken=taken,
+                outcomes=known,
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with self._lock:
+            yield
+
+    def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
+        with self._lock:
+            return self._log[after : after + limit]
+
+    def stream(self, stream: UUID) -> list[RecordedEvent]:
+        with self._lock:
+            return list(self._streams.get(stream, ()))
+
+    def last_position(self) -> int:
+        with self._lock:
+            return len(self._log)
+
+    def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
+        wanted = set(streams)
+        with self._lock:
+            return {stream: name for name, stream in self._names.items() if stream in wanted}
+
+    def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
+        with self._lock:
+            return self._imports.get(digest)
+
+    def _is_stale(self, group: Group, stream: UUID) -> bool:
+        return self._heads.get(stream, NO_HEAD).version != group.read[stream]
+
+    def _add(self, group: Group, recorded_at: datetime) -> int:
+        first = len(self._log) + 1
+        for new in group.events:
+            recorded = _recorded(new, position=len(self._log) + 1, recorded_at=recorded_at)
+            self._log.append(recorded)
+            self._streams.setdefault(new.stream, []).append(recorded)
+        self._heads.update(group.moved)
+        self._names.update(group.names)
+        for kept in group.outcomes:
+            self._outcomes[kept.command_id] = StoredOutcome(
+                digest=kept.digest,
+                refusal=kept.refusal,
+                stream=kept.stream,
+                position=None if kept.last_event is None else first + kept.last_event,
+            )
+        return first
+
+
+def _recorded(new: NewEvent, *, position: int, recorded_at: datetime) -> RecordedEvent:
+    return RecordedEvent(
+        book=BOOK,
+        position=position,
+        stream=new.stream,
+        version=new.version,
+        recorded_at=recorded_at,
+        actor=new.actor,
+        channel=getattr(new.event, "channel", new.channel),
+        command_id=new.command_id,
+        caused_by=new.caused_by,
+        event=new.event,
+    )

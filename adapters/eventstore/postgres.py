@@ -1,0 +1,214 @@
+"""The event store in PostgreSQL: one call a load, one call an append."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from itertools import starmap
+from typing import Any, cast
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+from psycopg.rows import tuple_row
+
+from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended
+from sealbook.adapters.eventstore.codec import decode_event, decode_head
+from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.schema import BOOK, check_keys, check_version
+from sealbook.application.commands import Name, NameKind
+from sealbook.application.ports import (
+    Appended,
+    Group,
+    Head,
+    ImportProgress,
+    LedgerDamaged,
+    Loaded,
+    OutcomeUnknown,
+    StoredOutcome,
+    Unavailable,
+)
+from sealbook.domain.catalogue import RecordedEvent
+from sealbook.domain.errors import Refusal
+
+LOCK_WAIT_SECONDS = 1
+_LOAD = "SELECT * FROM sealbook.load(%b::smallint, %b::uuid[], %b::text[], %b::bytea[], %b::uuid[])"
+_EVENT_COLUMNS = "book, position, stream, version, recorded_at, body"
+
+
+class PostgresEventStore:
+    """One book of a ledger over one connection; not shared between threads.
+
+    `randomness` returns that many random bytes, for salts and nonces.
+    """
+
+    def __init__(self, connection: Connection, *, keys: Keys, randomness: Callable[[int], bytes]) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._randomness = randomness
+
+    @classmethod
+    def connect(cls, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes]) -> "PostgresEventStore":
+        """Connect as the application's role. Raises Unavailable with what to do about it."""
+        connection = connected(dsn)
+        try:
+            check_version(connection)
+            check_keys(connection, keys)
+            connection.execute("SET ROLE sealbook_app")
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection, keys=keys, randomness=randomness)
+
+    @property
+    def connection(self) -> Connection:
+        return self._connection
+
+    @property
+    def keys(self) -> Keys:
+        return self._keys
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def load(
+        self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]
+    ) -> Loaded:
+        digests = {(name.kind.value, self._keys.name_digest(name)): name for name in names}
+        kinds = [kind for kind, _ in digests]
+        arguments = [BOOK, list(streams), kinds, [digest for _, digest in digests], list(commands)]
+        heads: dict[UUID, Head] = {}
+        found: dict[Name, UUID] = {}
+        outcomes: dict[UUID, StoredOutcome] = {}
+        for what, stream, version, state, digest, refusal, command, position in self._rows(_LOAD, arguments):
+            match what:
+                case "head":
+                    heads[stream] = _head(version, state)
+                case "name":
+                    found[digests[refusal, digest]] = stream
+                case "command":
+                    outcomes[command] = _stored_outcome(digest, refusal, stream, position)
+                case other:
+                    raise LedgerDamaged(f"the load answered {other!r}")
+        return Loaded(heads=heads, names=found, outcomes=outcomes)
+
+    def append(
+        self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
+    ) -> Appended:
+        """Append as the contract says. Raises OutcomeUnknown when the connection broke meanwhile."""
+        arguments = append_arguments(
+            groups, keys=self._keys, randomness=self._randomness, whole=whole, progress=progress
+        )
+        try:
+            rows = self._connection.execute(APPEND, arguments, prepare=True, binary=True).fetchall()
+        except psycopg.errors.LockNotAvailable as error:
+            raise Unavailable("the ledger is busy: try again in a second") from error
+        except (psycopg.errors.ObjectInUse, psycopg.errors.UniqueViolation) as error:
+            raise Unavailable("another import of this file is under way: wait until it ends") from error
+        except psycopg.errors.DiskFull as error:
+            raise Unavailable("the database's disk is full: make room and try again; nothing was written") from error
+        except psycopg.OperationalError as error:
+            if self._connection.broken:
+                raise OutcomeUnknown("the connection broke before the answer came: send the command again") from error
+            raise Unavailable(f"the database refused: {first_line(error)}") from error
+        names = {self._keys.name_digest(name): name for group in groups for name in group.names}
+        return appended(rows, names=names, decode_head=_head)
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        with translated(), self._connection.transaction():
+            self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+            self._connection.execute("SELECT sealbook.lock_book(%s::smallint)", [BOOK])
+            yield
+
+    def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
+        rows = self._rows(
+            f"SELECT {_EVENT_COLUMNS} FROM sealbook.events WHERE book = %s AND position > %s ORDER BY position LIMIT %s",  # noqa: S608
+            [BOOK, after, limit],
+        )
+        return list(starmap(_recorded, rows))
+
+    def stream(self, stream: UUID) -> list[RecordedEvent]:
+        rows = self._rows(
+            f"SELECT {_EVENT_COLUMNS} FROM sealbook.events WHERE book = %s AND stream = %s ORDER BY version",  # noqa: S608
+            [BOOK, stream],
+        )
+        return list(starmap(_recorded, rows))
+
+    def last_position(self) -> int:
+        ((position,),) = self._rows("SELECT position FROM sealbook.books WHERE book = %s", [BOOK])
+        return int(position)
+
+    def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
+        rows = self._rows(
+            "SELECT stream, kind, sealed FROM sealbook.names WHERE book = %s AND stream = ANY (%s)",
+            [BOOK, list(streams)],
+        )
+        return {stream: self._keys.unseal_name(NameKind(kind), stream, sealed) for stream, kind, sealed in rows}
+
+    def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
+        rows = self._rows(
+            "SELECT options, lines_done, finished FROM sealbook.imports WHERE book = %s AND digest = %s",
+            [BOOK, digest],
+        )
+        return rows[0] if rows else None
+
+    def _rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+        with translated():
+            cursor = self._connection.execute(cast("Any", query), arguments, prepare=True, binary=True)
+            return cursor.fetchall()
+
+
+def connected(dsn: str) -> Connection:
+    """Return a connection that commits each statement by itself. Raises Unavailable."""
+    try:
+        connection = Connection.connect(dsn, autocommit=True, row_factory=tuple_row)
+    except psycopg.Error as error:
+        raise Unavailable(f"the database cannot be reached: {first_line(error)}") from error
+    connection.execute("SET TIME ZONE 'UTC'")
+    return connection
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Say what the driver says of an outage in the words of the ports."""
+    try:
+        yield
+    except psycopg.errors.LockNotAvailable as error:
+        raise Unavailable("the ledger is busy: try again in a second") from error
+    except psycopg.OperationalError as error:
+        raise Unavailable(f"the database does not answer: {first_line(error)}") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Unavailable(f"the database role may not do this: {first_line(error)}") from error
+
+
+def first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0] or type(error).__name__
+
+
+def _head(version: int, state: bytes | None) -> Head:
+    return Head(version=version, state=None if state is None else decode_head(state))
+
+
+def _stored_outcome(
+    digest: bytes, refusal: str | None, stream: UUID | None, position: int | None
+) -> StoredOutcome:
+    code = None if refusal is None else Refusal(refusal)
+    return StoredOutcome(digest=digest, refusal=code, stream=stream, position=position)
+
+
+def _recorded(
+    book: int, position: int, stream: UUID, version: int, recorded_at: datetime, body: bytes
+) -> RecordedEvent:
+    decoded = decode_event(body)
+    return RecordedEvent(
+        book=book,
+        position=position,
+        stream=stream,
+        version=version,
+        recorded_at=recorded_at,
+        actor=decoded.actor,
+        channel=decoded.channel,
+        command_id=decoded.command_id,
+        caused_by=decoded.caused_by,
+        event=decoded.event,
+    )

@@ -1,0 +1,97 @@
+"""Which commands of a batch stand or fall together at the append."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sealbook.application.commands import Command
+from sealbook.application.ports import Group, Head, NewEvent, NewOutcome
+from sealbook.application.view import Decided
+from sealbook.domain.catalogue import Event
+from sealbook.domain.credential import AutoRenewed
+from sealbook.domain.errors import Refusal
+from sealbook.domain.values import RenewalCause
+
+
+@dataclass(slots=True, kw_only=True)
+class Decision:
+    """The command at `index` of the batch, decided on the heads of a pass."""
+
+    index: int
+    command: Command
+    decided: Decided
+    stream: UUID | None = None
+    refusal: Refusal | None = None
+    message: str = ""
+
+
+def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> list[Group]:
+    """Return the groups of an append, in the order of their first commands.
+
+    Two commands are linked when they share a stream that the batch moves: the second was decided
+    on what the first one did. A stream that all only read, like a policy's, links nothing.
+    `heads` are those that the pass began with.
+    """
+    groups: dict[int, Group] = {}
+    roots = _roots(decisions)
+    for decision in decisions:
+        _add(groups.setdefault(roots[decision.index], Group()), decision, heads)
+    return list(groups.values())
+
+
+def _roots(decisions: Sequence[Decision]) -> dict[int, int]:
+    """Return, for each command, the first command that it is linked with."""
+    moved = {stream for decision in decisions for stream in decision.decided.heads}
+    parent = {decision.index: decision.index for decision in decisions}
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    first_on: dict[UUID, int] = {}
+    for decision in decisions:
+        for stream in decision.decided.read & moved:
+            one, other = root(first_on.setdefault(stream, decision.index)), root(decision.index)
+            parent[max(one, other)] = min(one, other)
+    return {index: root(index) for index in parent}
+
+
+def _add(group: Group, decision: Decision, heads: Mapping[UUID, Head]) -> None:
+    decided, command = decision.decided, decision.command
+    group.commands.append(decision.index)
+    group.read.update({stream: heads[stream].version for stream in decided.read})
+    for stream, event in decided.events:
+        version = (group.moved.get(stream) or heads[stream]).version + 1
+        group.events.append(_new_event(stream, version, event, command))
+        # The state is the command's last one for now; a later command of the group moves it on.
+        group.moved[stream] = Head(version=version, state=decided.heads[stream].state)
+    group.names.update(decided.names)
+    last = len(group.events) - 1 if decided.events else None
+    if last is not None:
+        group.last_event[decision.index] = last
+    if command.command_id is not None and (decision.refusal is None or decided.events):
+        group.outcomes.append(
+            NewOutcome(
+                command_id=command.command_id,
+                digest=command.digest(),
+                refusal=decision.refusal,
+                stream=decision.stream,
+                last_event=last,
+            )
+        )
+
+
+def _new_event(stream: UUID, version: int, event: Event, command: Command) -> NewEvent:
+    by_use = isinstance(event, AutoRenewed) and event.cause is not RenewalCause.EXPIRY
+    return NewEvent(
+        stream=stream,
+        version=version,
+        actor=command.actor,
+        channel=command.channel,
+        command_id=command.command_id,
+        # A renewal by a use follows that use at once, in the same append (reading A13).
+        caused_by=version - 1 if by_use else None,
+        event=event,
+    )

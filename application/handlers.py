@@ -1,0 +1,228 @@
+"""One request, decided: which aggregates it moves, in which order, all or none.
+
+Each aggregate decides for itself; here stands only how a request spreads over several of them.
+What another request's guard reads is moved by this one, so two that exclude each other cannot
+both pass (no write skew).
+"""
+
+from collections.abc import Sequence
+from typing import assert_never
+from uuid import UUID
+
+from sealbook.application.commands import (
+    AdoptAttempt,
+    AdoptFact,
+    AdoptIssued,
+    EnrollCustomer,
+    IssueCredential,
+    Name,
+    NameKind,
+    OnCredential,
+    OnPolicy,
+    RegisterDevice,
+    ReleaseDevice,
+    Request,
+)
+from sealbook.application.view import View
+from sealbook.domain import credential, customer, device, policy
+from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.presets import kind_document
+from sealbook.domain.values import HolderKind
+
+
+def handle(view: View, request: Request) -> UUID:
+    """Decide a request and note its events in the view; return the stream that it was about.
+
+    Raises Refused, and then nothing of it counts.
+    """
+    match request:
+        case EnrollCustomer():
+            return _enroll(view, request)
+        case RegisterDevice():
+            return _register_device(view, request)
+        case ReleaseDevice():
+            return _release_device(view, request)
+        case IssueCredential():
+            return _issue(view, request)
+        case OnCredential(credential=ref, command=command):
+            return _on_credential(view, view.resolve(ref), command)
+        case OnPolicy():
+            return _on_policy(view, request)
+        case AdoptIssued():
+            return _adopt_issued(view, request)
+        case AdoptFact(credential=ref, fact=fact):
+            return _on_credential(view, view.resolve(ref), credential.Adopt(fact=fact))
+        case AdoptAttempt():
+            return _adopt_attempt(view, request)
+        case _:
+            assert_never(request)
+
+
+def _enroll(view: View, request: EnrollCustomer) -> UUID:
+    if request.name is not None:
+        view.claim(request.name, request.customer)
+    _on_customer(view, request.customer, customer.Enroll(at=request.at, kind=request.kind))
+    return request.customer
+
+
+def _register_device(view: View, request: RegisterDevice) -> UUID:
+    view.claim(request.key, request.device)
+    _on_device(view, request.device, device.Register(at=request.at, model=request.model))
+    return request.device
+
+
+def _release_device(view: View, request: ReleaseDevice) -> UUID:
+    stream = view.resolve(request.device)
+    holder = device.registered(view.device(stream)).customer
+    if holder is not None:
+        _on_device(view, stream, device.Release(at=request.at))
+        _on_customer(view, holder, customer.ReleaseDeviceSlot(at=request.at, device=stream))
+    return stream
+
+
+def _issue(view: View, request: IssueCredential) -> UUID:
+    """Issuing moves the heads of customer, device and credential together."""
+    holder, bound = view.resolve(request.customer), view.resolve(request.device)
+    known = customer.enrolled(view.customer(holder))
+    _end_what_it_replaces(view, request)
+    _close_what_has_ended(view, holder, request)
+    devices_max = kind_document(request.kind).devices_per_person_max
+    _on_device(view, bound, device.Bind(at=request.at, customer=holder))
+    _on_customer(view, holder, customer.TakeDeviceSlot(at=request.at, device=bound, devices_max=devices_max))
+    if request.name is not None:
+        view.claim(request.name, request.credential)
+    replaced = None if request.replaces is None else view.resolve(request.replaces)
+    issue = credential.Issue(
+        at=request.at,
+        customer=holder,
+        kind=request.kind,
+        holder=known.kind,
+        policy=view.policies.in_force(request.policy_id, request.at).ref,
+        device=bound,
+        replaces=replaced,
+        old_end=None if replaced is None else credential.issued(view.credential(replaced)).expires_at,
+    )
+    _open(view, request.credential, issue, exclusive=True)
+    return request.credential
+
+
+def _end_what_it_replaces(view: View, request: IssueCredential) -> None:
+    if request.replaces is None:
+        return
+    replaced = view.resolve(request.replaces)
+    known = credential.issued(view.credential(replaced))
+    if known.customer != view.resolve(request.customer):
+        raise Refused(Refusal.NOT_FOUND, "the credential to replace is another customer's: check the name")
+    if not known.ended_at(request.at):
+        _on_credential(view, replaced, credential.Revoke(at=request.at, reason="superseded"))
+
+
+def _close_what_has_ended(view: View, holder: UUID, request: IssueCredential) -> None:
+    """Settle what the customer holds of the kind: what time alone has ended is in nobody's way."""
+    for held in customer.enrolled(view.customer(holder)).holding(request.kind):
+        _on_credential(view, held, credential.Settle(at=request.at))
+        if credential.issued(view.credential(held)).ended_at(request.at):
+            _on_customer(view, holder, customer.CloseCredential(at=request.at, credential=held))
+
+
+def _open(view: View, stream: UUID, issue: credential.Issue, *, exclusive: bool) -> None:
+    opening = customer.OpenCredential(at=issue.at, credential=stream, kind=issue.kind, exclusive=exclusive)
+    _on_customer(view, issue.customer, opening)
+    view.apply(stream, credential.decide(view.credential(stream), issue, view.policies))
+
+
+def _on_credential(view: View, stream: UUID, command: credential.Command) -> UUID:
+    events = credential.decide(view.credential(stream), command, view.policies)
+    view.apply(stream, events)
+    _close_if_ended(view, stream, events)
+    return stream
+
+
+def _close_if_ended(view: View, stream: UUID, events: Sequence[credential.Event]) -> None:
+    ends = (credential.Revoked, credential.Expired)
+    ended = next((event for event in events if isinstance(event, ends)), None)
+    if ended is None:
+        return
+    now = credential.issued(view.credential(stream))
+    if now.ended_at(ended.at):
+        _on_customer(view, now.customer, customer.CloseCredential(at=ended.at, credential=stream))
+
+
+def _on_customer(view: View, stream: UUID, command: customer.Command) -> None:
+    view.apply(stream, customer.decide(view.customer(stream), command))
+
+
+def _on_device(view: View, stream: UUID, command: device.Command) -> None:
+    view.apply(stream, device.decide(view.device(stream), command))
+
+
+def _on_policy(view: View, request: OnPolicy) -> UUID:
+    name = Name(NameKind.POLICY, request.policy_id)
+    found = view.find(name)
+    stream = request.stream if found is None else found
+    if found is None:
+        view.claim(name, stream)
+    view.apply(stream, policy.decide(view.policy(stream), request.command))
+    return stream
+
+
+def _adopt_issued(view: View, request: AdoptIssued) -> UUID:
+    holder = _adopted_customer(view, request)
+    view.claim(request.name, request.credential)
+    _open_adopted(view, request, holder=holder, stream=request.credential, replaces=None)
+    return request.credential
+
+
+def _adopt_attempt(view: View, request: AdoptAttempt) -> UUID:
+    holder = _adopted_customer(view, request)
+    known = customer.enrolled(view.customer(holder))
+    use = credential.Adopt(fact=credential.Use(at=request.at))
+    held = _latest(view, known, request)
+    if held is None:
+        view.claim(Name(NameKind.CREDENTIAL, request.customer.value), request.stream)
+        _open_adopted(view, request, holder=holder, stream=request.stream, replaces=None)
+        return _on_credential(view, request.stream, use)
+    _on_credential(view, held, use)
+    if request.reissue and credential.issued(view.credential(held)).ended_at(request.at):
+        number = known.credentials_opened + 1
+        view.claim(Name(NameKind.CREDENTIAL, f"{request.customer.value}#{number}"), request.stream)
+        _open_adopted(view, request, holder=holder, stream=request.stream, replaces=held)
+        return _on_credential(view, request.stream, use)
+    return held
+
+
+def _latest(view: View, known: customer.Customer, request: AdoptAttempt) -> UUID | None:
+    """Return what the customer holds, or last held."""
+    held = known.holding(request.kind)
+    if held:
+        return held[-1]
+    if known.credentials_opened == 0:
+        return None
+    number = "" if known.credentials_opened == 1 else f"#{known.credentials_opened}"
+    return view.find(Name(NameKind.CREDENTIAL, f"{request.customer.value}{number}"))
+
+
+def _adopted_customer(view: View, request: AdoptIssued | AdoptAttempt) -> UUID:
+    found = view.find(request.customer)
+    if found is not None:
+        return found
+    stream = request.customer_stream
+    view.claim(request.customer, stream)
+    enroll = customer.Enroll(at=request.at, kind=HolderKind.PERSONAL, provenance=request.provenance)
+    _on_customer(view, stream, enroll)
+    return stream
+
+
+def _open_adopted(
+    view: View, request: AdoptIssued | AdoptAttempt, *, holder: UUID, stream: UUID, replaces: UUID | None
+) -> None:
+    issue = credential.Issue(
+        at=request.at,
+        customer=holder,
+        kind=request.kind,
+        holder=customer.enrolled(view.customer(holder)).kind,
+        policy=request.policy,
+        replaces=replaces,
+        provenance=request.provenance,
+    )
+    _open(view, stream, issue, exclusive=False)

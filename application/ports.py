@@ -1,0 +1,178 @@
+"""What the use cases need of the world, and what each promise is worth."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from sealbook.application.commands import Name
+from sealbook.domain.catalogue import Aggregate, Event, RecordedEvent
+from sealbook.domain.errors import Refusal
+
+
+class LedgerDamaged(Exception):
+    """What is stored contradicts itself. Nothing is served from it until a person has looked."""
+
+
+class Unavailable(Exception):
+    """The ledger cannot be reached or does not answer. Try again; nothing was half-written."""
+
+
+class OutcomeUnknown(Exception):
+    """The connection broke after a commit was sent: send the same command id again to learn its outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A stream's last version and the state folded up to it. A stream without events has version 0."""
+
+    version: int
+    state: Aggregate
+
+
+NO_HEAD = Head(version=0, state=None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutcome:
+    """How a command was answered when it was carried out; `refusal` is set for a recorded refusal."""
+
+    digest: bytes
+    refusal: Refusal | None
+    stream: UUID | None
+    position: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Heads, the streams of names, and outcomes of commands, as they were at one instant.
+
+    A head that was asked for and is missing has no event; a missing name is free. The heads of
+    the streams that names led to are among `heads`.
+    """
+
+    heads: Mapping[UUID, Head]
+    names: Mapping[Name, UUID]
+    outcomes: Mapping[UUID, StoredOutcome]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewEvent:
+    stream: UUID
+    version: int
+    actor: str
+    channel: str
+    command_id: UUID | None
+    caused_by: int | None
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOutcome:
+    """The outcome of a command, kept with its events. `last_event` is the place of its last one in the group."""
+
+    command_id: UUID
+    digest: bytes
+    refusal: Refusal | None
+    stream: UUID | None
+    last_event: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Group:
+    """Commands that share a stream which one of them moves: they are appended together or not at all.
+
+    `read` holds the version of every head that their decisions read, `moved` the heads that they leave.
+    """
+
+    commands: list[int] = field(default_factory=list[int])
+    read: dict[UUID, int] = field(default_factory=dict[UUID, int])
+    moved: dict[UUID, Head] = field(default_factory=dict[UUID, Head])
+    events: list[NewEvent] = field(default_factory=list[NewEvent])
+    names: dict[Name, UUID] = field(default_factory=dict[Name, UUID])
+    outcomes: list[NewOutcome] = field(default_factory=list[NewOutcome])
+    last_event: dict[int, int] = field(default_factory=dict[int, int])
+    """By command, the place of its last event among the group's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportProgress:
+    """How far an import has come. `lines_done_before` must be what the ledger holds, or nothing is appended."""
+
+    digest: bytes
+    options: str
+    lines_done_before: int
+    lines_done: int
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Appended:
+    """What an append came to. A group left out has no position; the rest says why.
+
+    `positions` holds, by the group's place in the batch, the position of its first event.
+    """
+
+    recorded_at: datetime
+    positions: Mapping[int, int]
+    left_out: frozenset[int]
+    stale: Mapping[UUID, Head]
+    taken: Mapping[Name, UUID]
+    outcomes: Mapping[UUID, StoredOutcome]
+
+
+class EventStore(Protocol):
+    """A ledger's one book: dense positions, in commit order."""
+
+    def load(self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]) -> Loaded:
+        """Return what a batch of decisions reads, from one snapshot."""
+        ...
+
+    def append(
+        self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
+    ) -> Appended:
+        """Append the groups whose heads are fresh, whose names are free and whose command ids are new.
+
+        When this returns, what it appended is durable. The others are left out, and nothing of
+        them is written; with `whole`, one left out leaves out all.
+        """
+        ...
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the book, so that what is loaded within cannot go stale before it is appended."""
+        ...
+
+    def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
+        """Return the events that follow a position, in order. One that is missing is missing for good."""
+        ...
+
+    def stream(self, stream: UUID) -> list[RecordedEvent]:
+        """Return a stream's events in version order."""
+        ...
+
+    def last_position(self) -> int: ...
+
+    def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
+        """Return the readable names of streams; one without a name, or erased, is missing."""
+        ...
+
+    def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
+        """Return the options, lines done and whether finished, of an import; None if unknown."""
+        ...
+
+
+EVENTS_A_READ = 2_000
+
+
+def read_all(store: EventStore, *, until: int | None = None) -> Iterator[RecordedEvent]:
+    """Yield the log in position order by short reads: nothing is kept open in between."""
+    after = 0
+    last = store.last_position() if until is None else until
+    while after < last:
+        events = store.read(after=after, limit=min(EVENTS_A_READ, last - after))
+        if not events:
+            raise LedgerDamaged(f"position {after + 1} is missing: run sealbook fsck")
+        yield from events
+        after = events[-1].position

@@ -1,0 +1,137 @@
+"""What a batch of decisions sees: the loaded heads, moved on by each command before."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+from uuid import UUID
+
+from sealbook.application.commands import Name, NameKind, Ref
+from sealbook.application.ports import Head
+from sealbook.domain import catalogue, credential, customer, device
+from sealbook.domain.catalogue import Event
+from sealbook.domain.credential import Credential
+from sealbook.domain.customer import Customer
+from sealbook.domain.device import Device
+from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.policy import UNKNOWN, Policy, PolicyBook
+
+State = TypeVar("State", Customer, Device, Credential, Policy)
+
+
+class NotLoaded(Exception):
+    """A decision reads what has not been loaded. The batch loads it and decides anew."""
+
+    def __init__(self, missing: Ref) -> None:
+        super().__init__("a head or name is not loaded")
+        self.missing = missing
+
+
+@dataclass(slots=True, kw_only=True)
+class Decided:
+    """What one command read and would write."""
+
+    read: set[UUID] = field(default_factory=set[UUID])
+    heads: dict[UUID, Head] = field(default_factory=dict[UUID, Head])
+    names: dict[Name, UUID] = field(default_factory=dict[Name, UUID])
+    events: list[tuple[UUID, Event]] = field(default_factory=list[tuple[UUID, Event]])
+
+
+class View:
+    """Heads and names for one pass over a batch.
+
+    A command's decisions stay its own until `accept`: a refused one moves nothing. Every head that
+    a decision looks at is noted, so that the append can compare its version.
+    """
+
+    def __init__(self, *, heads: Mapping[UUID, Head], names: Mapping[Name, UUID | None]) -> None:
+        self._heads = dict(heads)
+        self._names = dict(names)
+        self._decided = Decided()
+        self.policies = PolicyBook(_LoadedPolicies(self))
+
+    def begin(self) -> Decided:
+        """Start a command and return where its reads and decisions gather."""
+        self._decided = Decided()
+        return self._decided
+
+    def accept(self) -> None:
+        """Let the commands that follow see what this one decided."""
+        self._heads.update(self._decided.heads)
+        self._names.update(self._decided.names)
+
+    def find(self, ref: Ref) -> UUID | None:
+        """Return the stream of an id or name, or None for a name that nothing has."""
+        if isinstance(ref, UUID):
+            return ref
+        if ref in self._decided.names:
+            return self._decided.names[ref]
+        if ref not in self._names:
+            raise NotLoaded(ref)
+        return self._names[ref]
+
+    def resolve(self, ref: Ref) -> UUID:
+        """Return the stream of an id or name. Raises Refused(not_found)."""
+        stream = self.find(ref)
+        if stream is None:
+            raise Refused(Refusal.NOT_FOUND, "nothing of that name is in the ledger: check the name")
+        return stream
+
+    def customer(self, stream: UUID) -> customer.State:
+        return self._state(Customer, stream)
+
+    def device(self, stream: UUID) -> device.State:
+        return self._state(Device, stream)
+
+    def credential(self, stream: UUID) -> credential.State:
+        return self._state(Credential, stream)
+
+    def policy(self, stream: UUID) -> Policy:
+        return self._state(Policy, stream) or UNKNOWN
+
+    def claim(self, name: Name, stream: UUID) -> None:
+        """Give a stream its name. Raises Refused(duplicate) if something has it."""
+        if self.find(name) is not None:
+            raise Refused(Refusal.DUPLICATE, f"the {name.kind} name is taken: use another, or what has it")
+        self._decided.names[name] = stream
+
+    def apply(self, stream: UUID, events: Sequence[Event]) -> None:
+        """Note what this command decided about a stream."""
+        for event in events:
+            head = self._head(stream)
+            moved = Head(version=head.version + 1, state=catalogue.evolve(head.state, event))
+            self._decided.heads[stream] = moved
+            self._decided.events.append((stream, event))
+
+    def _state(self, kind: type[State], stream: UUID) -> State | None:
+        state = self._head(stream).state
+        if state is None or isinstance(state, kind):
+            return state
+        raise Refused(Refusal.NOT_FOUND, f"that id is not of a {kind.__name__.lower()}: check the id")
+
+    def _head(self, stream: UUID) -> Head:
+        self._decided.read.add(stream)
+        moved = self._decided.heads.get(stream)
+        if moved is not None:
+            return moved
+        if stream not in self._heads:
+            raise NotLoaded(stream)
+        return self._heads[stream]
+
+
+class _LoadedPolicies(Mapping[str, Policy]):
+    """The policies by id, read through the view, which notes those that a decision asks for."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def __getitem__(self, policy_id: str) -> Policy:
+        stream = self._view.find(Name(NameKind.POLICY, policy_id))
+        if stream is None:
+            raise KeyError(policy_id)
+        return self._view.policy(stream)
+
+    def __iter__(self) -> Iterator[str]:
+        raise TypeError("a view's policies are asked for one by one")
+
+    def __len__(self) -> int:
+        raise TypeError("a view's policies are asked for one by one")
