@@ -31,6 +31,17 @@ ATTEMPTS_UNLOCKED = 2
 """How often a batch is decided without holding the book; after that it cannot go stale again."""
 
 
+class RefusedInWhole(Exception):
+    """A command of a batch that is to be appended whole was refused: nothing of the batch was written.
+
+    `index` is the command's place in the batch.
+    """
+
+    def __init__(self, index: int, code: Refusal, message: str) -> None:
+        super().__init__(message)
+        self.index, self.code, self.message = index, code, message
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a command was answered.
@@ -54,8 +65,9 @@ class Outcome:
 def execute(store: EventStore, commands: Sequence[Command], *, progress: ImportProgress | None = None) -> list[Outcome]:
     """Carry out commands, in order, and return their outcomes when all of them are durable.
 
-    With `progress`, everything is appended together with that row, or nothing is. Raises what the
-    store raises; then nothing, or everything of an append, was written.
+    With `progress`, everything is appended together with that row, or nothing is; a refusal that
+    leaves no event raises RefusedInWhole. Raises what the store raises; then nothing, or everything
+    of an append, was written.
     """
     batch = _Batch(store=store, commands=commands, progress=progress)
     attempt = 0
@@ -101,6 +113,8 @@ class _Batch:
             )
         self._answer_repeated()
         decisions = self._decide()
+        if self.progress is not None:
+            _check_none_refused(decisions)
         groups = grouped(decisions, heads=self.heads)
         # A refusal decided on one snapshot stands as it is; one that read several is compared.
         if self.loads > 1 or self.progress is not None or any(group.outcomes or group.events for group in groups):
@@ -177,6 +191,12 @@ class _Batch:
         self.heads.update(result.stale)
         self.names.update(result.taken)
         self.carried_out.update(result.outcomes)
+
+
+def _check_none_refused(decisions: Sequence[Decision]) -> None:
+    for each in decisions:
+        if each.refusal is not None and not each.decided.events:
+            raise RefusedInWhole(each.index, each.refusal, each.message)
 
 
 def _decided(view: View, index: int, command: Command) -> Decision:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sealbook.application.commands import Name
+from sealbook.application.commands import Name, NameKind
 from sealbook.domain.catalogue import Aggregate, Event, RecordedEvent
 from sealbook.domain.errors import Refusal
 
@@ -156,6 +156,10 @@ class EventStore(Protocol):
 
     def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
         """Return the readable names of streams; one without a name, or erased, is missing."""
+        ...
+
+    def named(self, kind: NameKind) -> Mapping[Name, UUID]:
+        """Return every readable name of a kind with its stream."""
         ...
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:

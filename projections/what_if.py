@@ -25,9 +25,13 @@ from sealbook.domain.credential import (
 from sealbook.domain.errors import Refusal
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import SwitchMode
+from sealbook.domain.values import RenewalCause, SwitchMode
 from sealbook.projections.renewal_eligibility import AutoRenewal, auto_renewal
 from sealbook.projections.validity import ValidityState, state_of
+
+
+_OF_THE_USE_ITSELF = (Refusal.REPORTED, Refusal.WRONG_DEVICE)
+"""Refusals that no policy for renewal has a part in; any other attempt might have passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,7 +149,7 @@ def decisions(events: Iterable[Event]) -> tuple[Event, ...]:
         event
         for event in events
         if isinstance(event, AutoRenewed | Renewed | Expired)
-        or (isinstance(event, UseRefused) and event.reason is not Refusal.REPORTED)
+        or (isinstance(event, UseRefused) and event.reason not in _OF_THE_USE_ITSELF)
     )
 
 
@@ -204,12 +208,11 @@ def _fact(event: Event) -> Fact | None:
             return credential.ObserveExpiry(at=at)
         case credential.FactNotApplied():
             return _not_applied(event)
-        case credential.Issued() | AutoRenewed() | Expired() | credential.PolicySwitched():
+        case AutoRenewed(cause=RenewalCause.EXPIRY) | Expired() | credential.PolicySwitched():
+            # That the clock was consulted is a fact: what came back-dated later found it decided.
+            return credential.Settle(at=event.at)
+        case credential.Issued() | AutoRenewed():
             return None
-
-
-_OF_THE_USE_ITSELF = (Refusal.REPORTED, Refusal.WRONG_DEVICE)
-"""Refusals that no policy for renewal has a part in; any other attempt might have passed."""
 
 
 def _attempt(event: UseRefused) -> Fact:

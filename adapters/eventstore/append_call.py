@@ -22,16 +22,16 @@ from sealbook.domain.errors import Refusal
 
 SALT_BYTES = 16
 
-_TYPES = (
-    ("smallint", "boolean")
-    + ("integer[]", "uuid[]", "integer[]")
-    + ("integer[]", "uuid[]", "integer[]", "integer[]", "bytea[]")
-    + ("integer[]", "uuid[]", "integer[]", "bytea[]", "bytea[]", "bytea[]")
-    + ("integer[]", "text[]", "bytea[]", "uuid[]", "bytea[]")
-    + ("integer[]", "uuid[]", "bytea[]", "text[]", "uuid[]", "integer[]")
-    + ("bytea", "text", "bigint", "bigint", "boolean")
-)
-APPEND = f"SELECT * FROM sealbook.append({', '.join(f'%b::{each}' for each in _TYPES)})"
+_TYPES = """
+    smallint boolean
+    integer[] uuid[] integer[]
+    integer[] uuid[] integer[] integer[] bytea[]
+    integer[] uuid[] integer[] bytea[] bytea[] bytea[]
+    integer[] text[] bytea[] uuid[] bytea[]
+    integer[] uuid[] bytea[] text[] uuid[] integer[]
+    bytea text bigint bigint boolean
+""".split()
+APPEND = f"SELECT * FROM sealbook.append({', '.join(f'%b::{each}' for each in _TYPES)})"  # noqa: S608 (constants)
 
 StoredRow = tuple[UUID, int, bytes, bytes, bytes]
 """An event's stream, version, salt, MAC and body, as its row will have them."""
@@ -74,7 +74,9 @@ def append_arguments(
         for place, group in places
         for kept in group.outcomes
     ]
-    columns = (_columns(rows, width) for rows, width in ((reads, 3), (heads, 5), (events, 6), (names, 5), (commands, 6)))
+    columns = (
+        _columns(rows, width) for rows, width in ((reads, 3), (heads, 5), (events, 6), (names, 5), (commands, 6))
+    )
     return [BOOK, whole, *(column for table in columns for column in table), *_progress(progress)]
 
 

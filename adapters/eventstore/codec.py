@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
+from functools import cache, lru_cache
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -138,8 +138,8 @@ _AGGREGATES: dict[str, type] = {
 _AGGREGATE_NAMES = {cls: name for name, cls in _AGGREGATES.items()}
 
 
-@lru_cache(maxsize=None)
-def _own_fields(cls: type[Event]) -> tuple[tuple[str, _Form], ...]:
+@cache
+def _own_fields(cls: type) -> tuple[tuple[str, _Form], ...]:
     return tuple((name, form) for name, form in _fields(cls) if name not in _IN_ENVELOPE)
 
 
@@ -202,8 +202,8 @@ _PLAIN: dict[Any, _Form] = {
 }
 
 
-@lru_cache(maxsize=None)
-def _form_of(hint: Any) -> _Form:
+@cache
+def _form_of(hint: Any) -> _Form:  # noqa: ANN401 (a type hint has no type)
     if hint in _PLAIN:
         return _PLAIN[hint]
     origin, arguments = get_origin(hint), get_args(hint)

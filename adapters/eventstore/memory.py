@@ -6,7 +6,7 @@ from datetime import datetime
 from threading import RLock
 from uuid import UUID
 
-from sealbook.application.commands import Name
+from sealbook.application.commands import Name, NameKind
 from sealbook.application.ports import (
     NO_HEAD,
     Appended,
@@ -102,6 +102,10 @@ class MemoryEventStore:
         wanted = set(streams)
         with self._lock:
             return {stream: name for name, stream in self._names.items() if stream in wanted}
+
+    def named(self, kind: NameKind) -> Mapping[Name, UUID]:
+        with self._lock:
+            return {name: stream for name, stream in self._names.items() if name.kind is kind}
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         with self._lock:

@@ -32,7 +32,14 @@ from sealbook.domain.errors import Refusal
 
 LOCK_WAIT_SECONDS = 1
 _LOAD = "SELECT * FROM sealbook.load(%b::smallint, %b::uuid[], %b::text[], %b::bytea[], %b::uuid[])"
-_EVENT_COLUMNS = "book, position, stream, version, recorded_at, body"
+_READ = """
+    SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
+    WHERE book = %s AND position > %s ORDER BY position LIMIT %s
+"""
+_STREAM = """
+    SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
+    WHERE book = %s AND stream = %s ORDER BY version
+"""
 
 
 class PostgresEventStore:
@@ -70,9 +77,7 @@ class PostgresEventStore:
     def close(self) -> None:
         self._connection.close()
 
-    def load(
-        self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]
-    ) -> Loaded:
+    def load(self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]) -> Loaded:
         digests = {(name.kind.value, self._keys.name_digest(name)): name for name in names}
         kinds = [kind for kind, _ in digests]
         arguments = [BOOK, list(streams), kinds, [digest for _, digest in digests], list(commands)]
@@ -121,17 +126,11 @@ class PostgresEventStore:
             yield
 
     def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
-        rows = self._rows(
-            f"SELECT {_EVENT_COLUMNS} FROM sealbook.events WHERE book = %s AND position > %s ORDER BY position LIMIT %s",  # noqa: S608
-            [BOOK, after, limit],
-        )
+        rows = self._rows(_READ, [BOOK, after, limit])
         return list(starmap(_recorded, rows))
 
     def stream(self, stream: UUID) -> list[RecordedEvent]:
-        rows = self._rows(
-            f"SELECT {_EVENT_COLUMNS} FROM sealbook.events WHERE book = %s AND stream = %s ORDER BY version",  # noqa: S608
-            [BOOK, stream],
-        )
+        rows = self._rows(_STREAM, [BOOK, stream])
         return list(starmap(_recorded, rows))
 
     def last_position(self) -> int:
@@ -144,6 +143,10 @@ class PostgresEventStore:
             [BOOK, list(streams)],
         )
         return {stream: self._keys.unseal_name(NameKind(kind), stream, sealed) for stream, kind, sealed in rows}
+
+    def named(self, kind: NameKind) -> Mapping[Name, UUID]:
+        rows = self._rows("SELECT stream, sealed FROM sealbook.names WHERE book = %s AND kind = %s", [BOOK, kind.value])
+        return {self._keys.unseal_name(kind, stream, sealed): stream for stream, sealed in rows}
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         rows = self._rows(
@@ -189,9 +192,7 @@ def _head(version: int, state: bytes | None) -> Head:
     return Head(version=version, state=None if state is None else decode_head(state))
 
 
-def _stored_outcome(
-    digest: bytes, refusal: str | None, stream: UUID | None, position: int | None
-) -> StoredOutcome:
+def _stored_outcome(digest: bytes, refusal: str | None, stream: UUID | None, position: int | None) -> StoredOutcome:
     code = None if refusal is None else Refusal(refusal)
     return StoredOutcome(digest=digest, refusal=code, stream=stream, position=position)
 

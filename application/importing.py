@@ -1,0 +1,233 @@
+"""Adopting a history: facts or attempts from a file become events, resumably and exactly once.
+
+The file is read twice. First every line is checked, so that a bad one is known before anything is
+written; then it is imported. How many lines are in is written together with what they became:
+after a crash the next run goes on from there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import Generic, Protocol, TypeVar
+from uuid import UUID
+
+from sealbook.application.commands import Command, Name, OnPolicy, Request
+from sealbook.application.facts import BadLine
+from sealbook.application.ledger import Outcome, RefusedInWhole, execute
+from sealbook.application.ports import EventStore, ImportProgress
+from sealbook.domain import policy
+from sealbook.domain.credential import FactNotApplied
+from sealbook.domain.errors import Refused
+from sealbook.domain.policy_document import RenewalPolicy
+
+LINES_A_BATCH = 1_000
+ACTOR = "importer"
+CHANNEL = "import"
+
+Line = TypeVar("Line")
+Item = TypeVar("Item")
+
+
+class LineError(Exception):
+    """A bad line stopped the import. Nothing of its batch was written."""
+
+    def __init__(self, number: int, reason: str) -> None:
+        super().__init__(f"line {number}: {reason}")
+        self.number, self.reason = number, reason
+
+
+class OtherOptions(Exception):
+    """The file was imported, or begun, with other options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of a file: its number and its fields, or why it cannot be read."""
+
+    number: int
+    fields: Mapping[str, object] | BadLine
+
+
+class File(Protocol):
+    """A file of lines that can be read again and again."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the content, whatever it is compressed with."""
+        ...
+
+    def rows(self) -> Iterator[Row]: ...
+
+
+class Form(Protocol[Line]):
+    """One form of file: how its lines are read, checked in order, and asked of the ledger."""
+
+    @property
+    def identity(self) -> str:
+        """What a second run must have in common with the first."""
+        ...
+
+    def parse(self, fields: Mapping[str, object]) -> Line:
+        """Return a line that is good by itself. Raises BadLine."""
+        ...
+
+    def name(self, line: Line) -> Name:
+        """Return the name by which the ledger may know what the line speaks of."""
+        ...
+
+    def check(self, line: Line, held: UUID | None) -> None:
+        """Check a line after those before it; `held` is what the ledger has by its name. Raises BadLine."""
+        ...
+
+    def policies(self) -> Iterable[RenewalPolicy]:
+        """Return the policies that the lines checked so far need."""
+        ...
+
+    def request(self, line: Line) -> Request: ...
+
+
+@dataclass(slots=True, kw_only=True)
+class ImportResult:
+    """What this run did: `resumed_at` lines were in before, `skipped` were bad."""
+
+    lines: int = 0
+    resumed_at: int = 0
+    skipped: int = 0
+    events: int = 0
+    uses_refused: Counter[str] = field(default_factory=Counter[str])
+    facts_not_applied: Counter[str] = field(default_factory=Counter[str])
+
+    def count(self, outcomes: Iterable[Outcome]) -> None:
+        for outcome in outcomes:
+            self.events += len(outcome.events)
+            if outcome.refusal is not None:
+                self.uses_refused[outcome.refusal] += 1
+            for event in outcome.events:
+                if isinstance(event, FactNotApplied):
+                    self.facts_not_applied[event.fact] += 1
+
+
+@dataclass(slots=True, kw_only=True)
+class Import(Generic[Line]):
+    """One import of one file.
+
+    `skip` takes a bad line's number and reason; None stops at the first one with LineError.
+    `advanced` is told the number of the last line that is in.
+    """
+
+    store: EventStore
+    file: File
+    form: Form[Line]
+    now: datetime
+    new_id: Callable[[], UUID]
+    skip: Callable[[int, str], None] | None = None
+    advanced: Callable[[int], None] = lambda _number: None
+    _bad: set[int] = field(default_factory=set[int])
+
+    def run(self) -> ImportResult:
+        """Import what is not in yet.
+
+        Raises LineError, OtherOptions, Refused for a policy that the ledger will not take, and what
+        the file and the store raise. Whatever was written stays, and a next run goes on from there.
+        """
+        digest = self.file.digest
+        done, finished = self._progress(digest)
+        result = ImportResult(resumed_at=done)
+        if finished:
+            return result
+        for rows in _batches(self.file.rows()):
+            self._check(rows, done)
+        self._adopt_policies()
+        for rows in _batches(row for row in self.file.rows() if row.number > done):
+            good = [row for row in rows if row.number not in self._bad]
+            last = rows[-1].number
+            result.count(self._write(good, self._step(digest, done, last)))
+            result.lines += len(good)
+            done = last
+            self.advanced(done)
+        execute(self.store, [], progress=self._step(digest, done, done, finished=True))
+        result.skipped = len(self._bad)
+        return result
+
+    def _progress(self, digest: bytes) -> tuple[int, bool]:
+        held = self.store.import_progress(digest)
+        if held is None:
+            return 0, False
+        identity, done, finished = held
+        if identity != self.form.identity:
+            raise OtherOptions("this file was imported, or begun, with other options: use the same ones")
+        return done, finished
+
+    def _step(self, digest: bytes, before: int, after: int, *, finished: bool = False) -> ImportProgress:
+        return ImportProgress(
+            digest=digest,
+            options=self.form.identity,
+            lines_done_before=before,
+            lines_done=after,
+            finished=finished,
+        )
+
+    def _check(self, rows: Sequence[Row], done: int) -> None:
+        parsed: list[tuple[Row, Line]] = []
+        for row in rows:
+            try:
+                parsed.append((row, self._parsed(row)))
+            except BadLine as bad:
+                self._refuse(row.number, str(bad), told=row.number <= done)
+        # What is in by an earlier run of this import is known from the file's own lines.
+        names = {self.form.name(line) for row, line in parsed if row.number > done}
+        held = self.store.load(streams=(), names=names, commands=()).names if names else {}
+        for row, line in parsed:
+            try:
+                self.form.check(line, held.get(self.form.name(line)) if row.number > done else None)
+            except BadLine as bad:
+                self._refuse(row.number, str(bad), told=row.number <= done)
+
+    def _parsed(self, row: Row) -> Line:
+        if isinstance(row.fields, BadLine):
+            raise row.fields
+        return self.form.parse(row.fields)
+
+    def _refuse(self, number: int, reason: str, *, told: bool = False) -> None:
+        """Put a bad line aside; `told` if an earlier run has done so."""
+        if self.skip is None:
+            raise LineError(number, reason)
+        if not told:
+            self._bad.add(number)
+            self.skip(number, reason)
+
+    def _adopt_policies(self) -> None:
+        requests = (
+            OnPolicy(
+                policy_id=document.policy_id,
+                stream=self.new_id(),
+                command=policy.Adopt(at=self.now, document=document),
+            )
+            for document in self.form.policies()
+        )
+        for outcome in execute(self.store, [_command(request) for request in requests]):
+            if outcome.refusal is not None:
+                raise Refused(outcome.refusal, outcome.message)
+
+    def _write(self, rows: Sequence[Row], step: ImportProgress) -> list[Outcome]:
+        kept = list(rows)
+        while True:
+            commands = [_command(self.form.request(self._parsed(row))) for row in kept]
+            try:
+                return execute(self.store, commands, progress=step)
+            except RefusedInWhole as refused:
+                bad = kept.pop(refused.index)
+                self._refuse(bad.number, refused.message)
+
+
+def _command(request: Request) -> Command:
+    # An import needs no command ids: its progress says which lines are in.
+    return Command(request=request, command_id=None, actor=ACTOR, channel=CHANNEL)
+
+
+def _batches(items: Iterable[Item]) -> Iterator[list[Item]]:
+    pending = iter(items)
+    while batch := list(islice(pending, LINES_A_BATCH)):
+        yield batch

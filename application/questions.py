@@ -1,0 +1,95 @@
+"""What people ask of the record: one credential, one history, the whole, each at a moment on two axes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sealbook.application.commands import Name, NameKind
+from sealbook.application.ports import EventStore, read_all
+from sealbook.domain import policy
+from sealbook.domain.catalogue import RecordedEvent
+from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.policy import Policy, PolicyBook
+from sealbook.projections.counts import Report, Tally, report, tally
+from sealbook.projections.expiry import Expiry, expiry
+from sealbook.projections.moment import credential_at, known_by
+from sealbook.projections.renewal_eligibility import RenewalEligibility, renewal_eligibility
+from sealbook.projections.timeline import Entry, timeline
+from sealbook.projections.validity import Validity, current_validity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The three core answers for one credential at a moment."""
+
+    as_of: datetime
+    validity: Validity
+    expiry: Expiry | None
+    eligibility: RenewalEligibility
+
+
+def find(store: EventStore, text: str, *, kinds: Sequence[NameKind]) -> UUID:
+    """Return the stream of an id, or of a name of the first kind that knows it. Raises Refused(not_found)."""
+    names = [Name(kind, text) for kind in kinds]
+    found = store.load(streams=(), names=names, commands=()).names
+    for name in names:
+        if name in found:
+            return found[name]
+    stream = _as_id(text)
+    if stream is not None and stream in store.load(streams=(stream,), names=(), commands=()).heads:
+        return stream
+    raise Refused(Refusal.NOT_FOUND, f"no {' or '.join(kinds)} has this name or id: check it")
+
+
+def policies(store: EventStore, *, known_at: datetime | None = None) -> PolicyBook:
+    """Return every policy that the ledger had learned of by a moment."""
+    book: dict[str, Policy] = {}
+    for name, stream in store.named(NameKind.POLICY).items():
+        events = [recorded.event for recorded in known_by(store.stream(stream), known_at)]
+        book[name.value] = policy.fold(event for event in events if isinstance(event, policy.Event))
+    return PolicyBook(book)
+
+
+def show(store: EventStore, credential: str, *, as_of: datetime, known_at: datetime | None) -> Standing:
+    """Answer what a credential was like at `as_of`, by what was known at `known_at`. Raises Refused(not_found)."""
+    history = known_by(store.stream(find(store, credential, kinds=[NameKind.CREDENTIAL])), known_at)
+    known = policies(store, known_at=known_at)
+    moment = credential_at(history, as_of=as_of, policies=known)
+    return Standing(
+        as_of=as_of,
+        validity=current_validity(moment, known),
+        expiry=expiry(moment, known),
+        eligibility=renewal_eligibility(moment, known),
+    )
+
+
+def history(
+    store: EventStore, text: str, *, kinds: Sequence[NameKind], as_of: datetime | None, known_at: datetime | None
+) -> list[Entry]:
+    """Return the timeline of a credential, customer, device or policy. Raises Refused(not_found)."""
+    events = known_by(store.stream(find(store, text, kinds=kinds)), known_at)
+    return timeline(recorded for recorded in events if as_of is None or recorded.event.at <= as_of)
+
+
+def count(store: EventStore, *, as_of: datetime, known_at: datetime | None, counted: Tally | None = None) -> Report:
+    """Return the counts as of a moment; `counted` is a tally that stands for the whole log already."""
+    known = policies(store, known_at=known_at)
+    if counted is None:
+        counted = tally(_until(store, known_at), as_of=as_of)
+    return report(counted, as_of=as_of, policies=known)
+
+
+def _until(store: EventStore, known_at: datetime | None) -> Iterator[RecordedEvent]:
+    for recorded in read_all(store):
+        if known_at is not None and recorded.recorded_at > known_at:
+            # recorded_at never goes back as positions go on: nothing later was known.
+            return
+        yield recorded
+
+
+def _as_id(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
