@@ -24,6 +24,7 @@ COLUMNS = (
     "mode",
     "expires_at",
 )
+USE_COLUMNS = ("customer", "used_at")
 DEFAULT_KIND = Kind.KB_MOBILE_CERTIFICATE
 TEXT_MAX = 256
 

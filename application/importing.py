@@ -44,9 +44,10 @@ class OtherOptions(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of a file: its number and its fields, or why it cannot be read."""
+    """One line of a file: its number, its text, and its fields or why it has none."""
 
     number: int
+    text: bytes
     fields: Mapping[str, object] | BadLine
 
 
@@ -113,7 +114,7 @@ class ImportResult:
 class Import(Generic[Line]):
     """One import of one file.
 
-    `skip` takes a bad line's number and reason; None stops at the first one with LineError.
+    `skip` takes a bad line and the reason; None stops at the first one with LineError.
     `advanced` is told the number of the last line that is in.
     """
 
@@ -122,7 +123,7 @@ class Import(Generic[Line]):
     form: Form[Line]
     now: datetime
     new_id: Callable[[], UUID]
-    skip: Callable[[int, str], None] | None = None
+    skip: Callable[[Row, str], None] | None = None
     advanced: Callable[[int], None] = lambda _number: None
     _bad: set[int] = field(default_factory=set[int])
 
@@ -175,7 +176,7 @@ class Import(Generic[Line]):
             try:
                 parsed.append((row, self._parsed(row)))
             except BadLine as bad:
-                self._refuse(row.number, str(bad), told=row.number <= done)
+                self._refuse(row, str(bad), told=row.number <= done)
         # What is in by an earlier run of this import is known from the file's own lines.
         names = {self.form.name(line) for row, line in parsed if row.number > done}
         held = self.store.load(streams=(), names=names, commands=()).names if names else {}
@@ -183,20 +184,20 @@ class Import(Generic[Line]):
             try:
                 self.form.check(line, held.get(self.form.name(line)) if row.number > done else None)
             except BadLine as bad:
-                self._refuse(row.number, str(bad), told=row.number <= done)
+                self._refuse(row, str(bad), told=row.number <= done)
 
     def _parsed(self, row: Row) -> Line:
         if isinstance(row.fields, BadLine):
             raise row.fields
         return self.form.parse(row.fields)
 
-    def _refuse(self, number: int, reason: str, *, told: bool = False) -> None:
+    def _refuse(self, row: Row, reason: str, *, told: bool = False) -> None:
         """Put a bad line aside; `told` if an earlier run has done so."""
         if self.skip is None:
-            raise LineError(number, reason)
+            raise LineError(row.number, reason)
         if not told:
-            self._bad.add(number)
-            self.skip(number, reason)
+            self._bad.add(row.number)
+            self.skip(row, reason)
 
     def _adopt_policies(self) -> None:
         requests = (
@@ -219,7 +220,7 @@ class Import(Generic[Line]):
                 return execute(self.store, commands, progress=step)
             except RefusedInWhole as refused:
                 bad = kept.pop(refused.index)
-                self._refuse(bad.number, refused.message)
+                self._refuse(bad, refused.message)
 
 
 def _command(request: Request) -> Command:

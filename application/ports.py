@@ -1,6 +1,6 @@
 """What the use cases need of the world, and what each promise is worth."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,6 +10,7 @@ from uuid import UUID
 from sealbook.application.commands import Name, NameKind
 from sealbook.domain.catalogue import Aggregate, Event, RecordedEvent
 from sealbook.domain.errors import Refusal
+from sealbook.projections.counts import Tally
 
 
 class LedgerDamaged(Exception):
@@ -164,6 +165,26 @@ class EventStore(Protocol):
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         """Return the options, lines done and whether finished, of an import; None if unknown."""
+        ...
+
+
+class ReadModels(Protocol):
+    """Current states and counts kept as tables, always a fold of the log up to a position."""
+
+    def catch_up(self, *, advanced: Callable[[int], None] = ...) -> int:
+        """Read the log to its end; return the position reached."""
+        ...
+
+    def rebuild(self, *, advanced: Callable[[int], None] = ...) -> int:
+        """Build the models anew beside the old ones and swap them; return the position reached."""
+        ...
+
+    def tally(self, *, as_of: datetime) -> Tally | None:
+        """Return the tally of the whole log, or None if something in it lies after the moment."""
+        ...
+
+    def differences(self) -> list[str]:
+        """Return where the models differ from a fold of the log; empty is good."""
         ...
 
 

@@ -29,7 +29,6 @@ from sealbook.domain.values import RenewalCause, SwitchMode
 from sealbook.projections.renewal_eligibility import AutoRenewal, auto_renewal
 from sealbook.projections.validity import ValidityState, state_of
 
-
 _OF_THE_USE_ITSELF = (Refusal.REPORTED, Refusal.WRONG_DEVICE)
 """Refusals that no policy for renewal has a part in; any other attempt might have passed."""
 

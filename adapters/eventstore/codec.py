@@ -139,11 +139,11 @@ _AGGREGATE_NAMES = {cls: name for name, cls in _AGGREGATES.items()}
 
 
 @cache
-def _own_fields(cls: type) -> tuple[tuple[str, _Form], ...]:
+def _own_fields(cls: Any) -> tuple[tuple[str, _Form], ...]:  # noqa: ANN401 (a class, but mypy wants it hashable)
     return tuple((name, form) for name, form in _fields(cls) if name not in _IN_ENVELOPE)
 
 
-def _fields(cls: type) -> list[tuple[str, _Form]]:
+def _fields(cls: Any) -> list[tuple[str, _Form]]:  # noqa: ANN401 (any dataclass)
     hints = get_type_hints(cls)
     return [(each.name, _form_of(hints[each.name])) for each in fields(cls)]
 

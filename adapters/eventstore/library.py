@@ -17,7 +17,6 @@ from eventsourcing.persistence import (
     InfrastructureFactory,
     JSONTranscoder,
     Mapper,
-    ProcessRecorder,
     StoredEvent,
     TrackingRecorder,
 )
@@ -109,7 +108,7 @@ class LedgerFactory(InfrastructureFactory[TrackingRecorder]):
             raise TypeError(f"{chosen.__name__} does not keep its tracking in the ledger")
         return chosen(self._shared, reader=self.env.name)
 
-    def process_recorder(self) -> ProcessRecorder:
+    def process_recorder(self) -> LedgerProcessRecorder:
         return LedgerProcessRecorder(self._shared, reader=self.env.name)
 
 

@@ -4,15 +4,14 @@ A row of ours is seen by the library as a SealedEvent. A stored event of any oth
 the body [topic, state]; it is for the library's conformance cases, and no decision reads it.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event, RLock
 from typing import Any, cast
 from uuid import UUID
 
 import msgspec
-import psycopg
 from eventsourcing.persistence import (
     ApplicationRecorder,
     IntegrityError,
@@ -35,16 +34,16 @@ from sealbook.domain import catalogue
 POLL_SECONDS = 0.1
 EVENTS_A_READ = 500
 
-_COLUMNS = "position, stream, version, salt, mac, body"
+_COLUMNS = "position, stream, version, body, salt, mac"
 _STREAM = f"""SELECT {_COLUMNS} FROM sealbook.events
     WHERE book = %s AND stream = %s AND version > %s AND version <= %s ORDER BY version"""  # noqa: S608  # constants
 _LOG = f"""SELECT {_COLUMNS} FROM sealbook.events
     WHERE book = %s AND position > %s AND position <= %s ORDER BY position LIMIT %s"""  # noqa: S608  # constants
 _TRACK = """INSERT INTO sealbook.tracking AS t VALUES (%s, %s)
     ON CONFLICT (name) DO UPDATE SET position = excluded.position WHERE t.position < excluded.position"""
-_FOREIGN_FIELDS = 2
 _VERSION_MAX = 2**31 - 1
 _POSITION_MAX = 2**63 - 1
+_Columns = tuple[int, UUID, int, bytes, bytes, bytes]
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class LedgerRecorder(ApplicationRecorder):
     def __init__(self, shared: SharedStore) -> None:
         self._shared = shared
 
-    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:  # library's
+    def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int]:  # noqa: ANN401  # theirs
         """Append all or none, and return their positions. Raises IntegrityError when a version is taken."""
         tracking: Tracking | None = kwargs.get("tracking")
         if not stored_events and tracking is None:
@@ -139,15 +138,15 @@ class LedgerRecorder(ApplicationRecorder):
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> Subscription[ApplicationRecorder]:
         return PollingSubscription(self, gt, topics)
 
-    def _row(self, event: StoredEvent, keys: Keys) -> "_Row":
-        stream, version = cast("UUID", event.originator_id), event.originator_version
+    def _row(self, event: StoredEvent, keys: Keys) -> SealedEvent:
         if isinstance(event, SealedEvent):
-            return _Row(stream, version, event.salt, event.mac, event.state, decode_event(event.state).event)
+            return event
+        stream, version = cast("UUID", event.originator_id), event.originator_version
         salt, body = self._shared.randomness(SALT_BYTES), msgspec.msgpack.encode([event.topic, event.state])
         mac = keys.mac(book=BOOK, stream=stream, version=version, salt=salt, body=body)
-        return _Row(stream, version, salt, mac, body, None)
+        return SealedEvent(stream, version, event.topic, body, salt, mac)
 
-    def _track(self, store: PostgresEventStore, tracking: Tracking) -> None:
+    def _track(self, _store: PostgresEventStore, tracking: Tracking) -> None:
         raise TypeError(f"tracking of {tracking.application_name} needs a process recorder")
 
     def _log(self, after: int, last: int) -> Iterator[Notification]:
@@ -227,62 +226,52 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
 
 
 @dataclass(frozen=True, slots=True)
-class _Row:
-    """A row to write. `event` is None for one of the library's, which no head is folded from."""
-
-    stream: UUID
-    version: int
-    salt: bytes
-    mac: bytes
-    body: bytes
-    event: catalogue.Event | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Move:
-    """What an insert does to one head."""
+    """What an insert does to one head. `foreign`: of the library's own events, which nothing folds."""
 
     expected: int
     head: Head
     foreign: bool
 
 
-def _append(store: PostgresEventStore, rows: Sequence[_Row]) -> list[int]:
+def _append(store: PostgresEventStore, rows: Sequence[SealedEvent]) -> list[int]:
     """Append as one group: what the library saves at once stands or falls together."""
-    known = store.load(streams={row.stream for row in rows}, names=(), commands=()).heads
+    streams = [cast("UUID", row.originator_id) for row in rows]
+    known = store.load(streams=set(streams), names=(), commands=()).heads
     moves: dict[UUID, _Move] = {}
-    for row in rows:
-        moves[row.stream] = _moved(moves.get(row.stream) or _begun(known.get(row.stream), row), row)
-    answer = store.connection.execute(APPEND, _arguments(moves, rows), prepare=True, binary=True).fetchall()
-    result = appended(answer, names={}, decode_head=lambda version, _: Head(version=version, state=None))
+    for stream, row in zip(streams, rows, strict=True):
+        moves[stream] = _moved(moves.get(stream) or _begun(known.get(stream), row), row)
+    call = store.connection.execute(APPEND, _arguments(moves, rows), prepare=True, binary=True)
+    result = appended(call.fetchall(), names={}, decode_head=lambda version, _: Head(version=version, state=None))
     if result.left_out:
         raise IntegrityError(f"versions were taken meanwhile in {', '.join(map(str, result.stale))}")
     first = result.positions[0]
     return list(range(first, first + len(rows)))
 
 
-def _begun(there: Head | None, row: _Row) -> _Move:
+def _begun(there: Head | None, row: SealedEvent) -> _Move:
     if there is not None:
         return _Move(expected=there.version, head=there, foreign=there.state is None)
     # The library's streams begin at version 0 or 1.
-    before = min(row.version, 1) - 1
-    return _Move(expected=before, head=Head(version=before, state=None), foreign=row.event is None)
+    before = min(row.originator_version, 1) - 1
+    return _Move(expected=before, head=Head(version=before, state=None), foreign=_opened(row.state)[2])
 
 
-def _moved(move: _Move, row: _Row) -> _Move:
-    if row.version != move.head.version + 1 or row.version < 0:
-        raise IntegrityError(f"version {row.version} of stream {row.stream} does not follow {move.head.version}")
-    if (row.event is None) is not move.foreign:
-        raise TypeError(f"stream {row.stream} holds events of the ledger or of the library, never both")
-    state = None if row.event is None else catalogue.evolve(move.head.state, row.event)
-    return replace(move, head=Head(version=row.version, state=state))
+def _moved(move: _Move, row: SealedEvent) -> _Move:
+    stream, version, (_, body, foreign) = row.originator_id, row.originator_version, _opened(row.state)
+    if version != move.head.version + 1 or version < 0:
+        raise IntegrityError(f"version {version} of stream {stream} does not follow version {move.head.version}")
+    if foreign is not move.foreign:
+        raise TypeError(f"stream {stream} holds events of the ledger or of the library, never both")
+    state = None if foreign else catalogue.evolve(move.head.state, decode_event(body).event)
+    return replace(move, head=Head(version=version, state=state))
 
 
-def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[_Row]) -> list[object]:
+def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[SealedEvent]) -> list[object]:
     reads: list[list[object]] = [[0] * len(moves), [*moves], [move.expected for move in moves.values()]]
     heads = [move.head for move in moves.values()]
     states = [None if head.state is None else encode_head(head.state) for head in heads]
-    events = [[0, row.stream, row.version, row.salt, row.mac, row.body] for row in rows]
+    events = [[0, row.originator_id, row.originator_version, row.salt, row.mac, row.state] for row in rows]
     names_and_commands: list[list[object]] = [[]] * 11
     no_progress = [None] * 5
     return [
@@ -293,14 +282,16 @@ def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[_Row]) -> list[object
     ]
 
 
-def _stored(position: int, stream: UUID, version: int, salt: bytes, mac: bytes, body: bytes) -> StoredEvent:
+def _stored(row: _Columns) -> StoredEvent:
+    _, stream, version, body, salt, mac = row
     topic, state, foreign = _opened(body)
     if foreign:
         return StoredEvent(stream, version, topic, state)
     return SealedEvent(stream, version, topic, state, salt, mac)
 
 
-def _notification(position: int, stream: UUID, version: int, salt: bytes, mac: bytes, body: bytes) -> Notification:
+def _notification(row: _Columns) -> Notification:
+    position, stream, version, body, *_ = row
     topic, state, _ = _opened(body)
     return Notification(stream, version, topic, state, position)
 

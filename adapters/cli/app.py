@@ -1,0 +1,71 @@
+"""The command line as a whole: commands, and how what goes wrong becomes one line and an exit code."""
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from sealbook.adapters.cli import demo, importing, maintenance, policies, reading, what_if
+from sealbook.adapters.cli.output import print_line, warn
+from sealbook.adapters.cli.session import BadInput, Composition
+from sealbook.adapters.history_files import BadFile
+from sealbook.adapters.postgres.errors import ServerUnavailable
+from sealbook.application.ports import LedgerDamaged, OutcomeUnknown, Unavailable
+from sealbook.domain.errors import Refused
+
+DONE, REFUSED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+
+def build(composition: Composition, *, version: str) -> typer.Typer:
+    app = typer.Typer(
+        name="sealbook",
+        help="An event-sourced ledger of authentication credentials.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        epilog="Exit codes: 0 done, 1 refused or disproved, 2 wrong usage or bad input, 3 unavailable, 130 interrupted.",
+    )
+
+    def told_version(asked: bool) -> None:  # noqa: FBT001 (the command line library calls it so)
+        if asked:
+            print_line(f"sealbook {version}")
+            raise typer.Exit
+
+    @app.callback()
+    def root(
+        _version: Annotated[
+            bool, typer.Option("--version", callback=told_version, is_eager=True, help="Tell the version.")
+        ] = False,
+    ) -> None:
+        """An event-sourced ledger of authentication credentials."""
+
+    for commands in (demo, importing, reading, what_if, policies, maintenance):
+        commands.register(app, composition)
+    return app
+
+
+def run(app: typer.Typer) -> int:
+    """Run the command that was typed; return its exit code. What goes wrong is said in one line."""
+    try:
+        app(standalone_mode=True)
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else DONE
+    except Refused as refused:
+        return _said(f"refused: {refused}", REFUSED)
+    except (BadInput, BadFile) as bad:
+        return _said(str(bad), WRONG_USAGE)
+    except (Unavailable, OutcomeUnknown, ServerUnavailable, LedgerDamaged) as error:
+        return _said(str(error), UNAVAILABLE)
+    except KeyboardInterrupt:
+        return _said("interrupted; what was written stays, run the command again to go on", INTERRUPTED)
+    except BrokenPipeError:
+        # Whoever read our answer has gone; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    return DONE
+
+
+def _said(text: str, code: int) -> int:
+    warn(f"sealbook: {' '.join(text.split())}")
+    return code

@@ -1,0 +1,76 @@
+"""Answers: JSON for programs, tables for people; progress only where somebody watches."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+ZONE = "Asia/Seoul"
+WIDTH_WITHOUT_TERMINAL = 160
+
+
+def plain(value: object, *, zone: str = ZONE) -> object:
+    """Return a value as JSON knows it; times with the offset of a zone."""
+    if isinstance(value, datetime):
+        return iso(value, zone=zone)
+    if isinstance(value, date):
+        return value.isoformat()
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        return {str(key): plain(each, zone=zone) for key, each in items}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [plain(each, zone=zone) for each in cast("Iterable[object]", value)]
+    if is_dataclass(value) and type(value).__str__ is object.__str__:
+        return {each.name: plain(getattr(value, each.name), zone=zone) for each in fields(value)}
+    return str(value)
+
+
+def iso(moment: datetime, *, zone: str = ZONE) -> str:
+    return moment.astimezone(ZoneInfo(zone)).isoformat()
+
+
+def print_json(value: object) -> None:
+    print_line(json.dumps(plain(value), ensure_ascii=False))
+
+
+def print_line(text: str = "") -> None:
+    sys.stdout.write(text + "\n")
+
+
+def warn(text: str) -> None:
+    sys.stderr.write(text + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if each is None else str(plain(each)) for each in row))
+    console = Console(soft_wrap=False, highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(width=WIDTH_WITHOUT_TERMINAL, highlight=False, markup=False)
+    console.print(table)
+
+
+@contextmanager
+def progress(what: str, unit: str) -> Iterator[Callable[[int], None]]:
+    """Show how many are done while somebody watches standard error; otherwise say nothing."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _done: None
+        return
+    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f} " + unit), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done: bar.update(task, completed=done)

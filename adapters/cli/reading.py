@@ -1,0 +1,235 @@
+"""show, history and report: questions, at a moment on both axes of time."""
+
+from typing import Annotated
+
+import typer
+
+from sealbook.adapters.cli.output import iso, plain, print_json, print_line, print_table
+from sealbook.adapters.cli.session import (
+    AsOfOption,
+    Composition,
+    DsnOption,
+    JsonOption,
+    KeysOption,
+    KnownAtOption,
+    LedgerOption,
+    Place,
+    moment,
+)
+from sealbook.application import questions
+from sealbook.application.commands import NameKind
+from sealbook.application.questions import Standing
+from sealbook.domain.catalogue import event_name
+from sealbook.projections.counts import Report
+from sealbook.projections.timeline import Entry
+from sealbook.projections.validity import ValidityState
+
+_OWN_COLUMN = ("at", "document")
+"""Fields of an event that a timeline shows in a column of their own, or not at all."""
+
+
+def register(app: typer.Typer, composition: Composition) -> None:
+    @app.command()
+    def show(
+        credential: Annotated[str, typer.Argument(help="A credential's name or id.")],
+        as_of: AsOfOption = None,
+        known_at: KnownAtOption = None,
+        as_json: JsonOption = False,
+        ledger: LedgerOption = None,
+        dsn: DsnOption = None,
+        keys: KeysOption = None,
+    ) -> None:
+        """Show a credential's validity, expiry and eligibility for renewal, and why."""
+        asked, known = moment(as_of, option="--as-of"), moment(known_at, option="--known-at")
+        with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
+            standing = questions.show(opened.store, credential, as_of=asked or opened.now, known_at=known)
+        if as_json:
+            print_json({"credential": credential, "known_at": known or opened.now, **_standing(standing)})
+        else:
+            _print_standing(credential, standing)
+
+    @app.command()
+    def history(
+        name: Annotated[str, typer.Argument(help="Name or id of a credential, customer, device or policy.")],
+        of: Annotated[NameKind | None, typer.Option("--of", help="What the name is of, if several have it.")] = None,
+        as_of: AsOfOption = None,
+        known_at: KnownAtOption = None,
+        as_json: JsonOption = False,
+        ledger: LedgerOption = None,
+        dsn: DsnOption = None,
+        keys: KeysOption = None,
+    ) -> None:
+        """Tell what happened, with the state before and after each event."""
+        kinds = list(NameKind) if of is None else [of]
+        asked, known = moment(as_of, option="--as-of"), moment(known_at, option="--known-at")
+        with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
+            entries = questions.history(opened.store, name, kinds=_sought(kinds), as_of=asked, known_at=known)
+        if as_json:
+            for entry in entries:
+                print_json(_entry(entry))
+        else:
+            print_timeline(entries)
+
+    @app.command()
+    def report(
+        as_of: AsOfOption = None,
+        known_at: KnownAtOption = None,
+        as_json: JsonOption = False,
+        ledger: LedgerOption = None,
+        dsn: DsnOption = None,
+        keys: KeysOption = None,
+    ) -> None:
+        """Count credentials by state and kind, and events by type."""
+        asked, known = moment(as_of, option="--as-of"), moment(known_at, option="--known-at")
+        with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
+            moment_asked = asked or opened.now
+            counted = None
+            if known is None:
+                opened.read_models.catch_up()
+                counted = opened.read_models.tally(as_of=moment_asked)
+            counts = questions.count(opened.store, as_of=moment_asked, known_at=known, counted=counted)
+        if as_json:
+            print_json({"as_of": counts.as_of, "known_at": known or opened.now, **_report(counts)})
+        else:
+            print_report(counts)
+
+
+def _sought(kinds: list[NameKind]) -> list[NameKind]:
+    """Return the kinds with the credential first: a bank may give a customer and a credential one number."""
+    return sorted(kinds, key=lambda kind: kind is not NameKind.CREDENTIAL)
+
+
+def _standing(standing: Standing) -> dict[str, object]:
+    return {
+        "as_of": standing.as_of,
+        "validity": standing.validity,
+        "expiry": standing.expiry,
+        "eligibility": standing.eligibility,
+    }
+
+
+def _report(counts: Report) -> dict[str, object]:
+    return {
+        "credentials": counts.credentials,
+        "kinds": counts.kinds,
+        "events": counts.events,
+        "expiring_soon": counts.expiring_soon,
+        "eligible_for_renewal": counts.eligible_for_renewal,
+    }
+
+
+def _print_standing(name: str, standing: Standing) -> None:
+    validity, eligibility = standing.validity, standing.eligibility
+    print_line(f"{name} as of {iso(standing.as_of)}: {validity.state.upper()}")
+    print_line(f"  {why(standing)}")
+    if validity.state is ValidityState.NOT_ISSUED or standing.expiry is None:
+        return
+    rows: list[tuple[str, object]] = [
+        ("valid from", validity.valid_from),
+        ("expires at (exclusive)", validity.expires_at),
+        ("last valid day", validity.last_valid_day),
+        ("days left", standing.expiry.days_left),
+        ("period", standing.expiry.period),
+        ("automatic renewal", eligibility.status + (f" ({eligibility.reason})" if eligibility.reason else "")),
+        ("eligible from", eligibility.eligible_from),
+        ("qualifying uses", eligibility.qualifying_uses),
+        ("last qualifying use", eligibility.last_use),
+        ("blocked by", ", ".join(eligibility.blocked_by) or None),
+        ("decided under", eligibility.decided_under),
+        ("folded up to", f"version {validity.version}, position {validity.position}"),
+    ]
+    for label, value in rows:
+        print_line(f"  {label:<24}{'-' if value is None else plain(value)}")
+
+
+def why(standing: Standing) -> str:
+    """Return in a sentence why a use would pass or not."""
+    validity = standing.validity
+    match validity.state:
+        case ValidityState.NOT_ISSUED:
+            return "It had not been issued."
+        case ValidityState.ACTIVE if validity.expires_at is None:
+            return "A use from its device passes; it has no end."
+        case ValidityState.ACTIVE:
+            return f"A use from its device passes, through {validity.last_valid_day}."
+        case ValidityState.SUSPENDED:
+            return "A use is refused until it is resumed."
+        case ValidityState.EXPIRED:
+            return f"A use is refused: its last valid day was {validity.last_valid_day}."
+        case ValidityState.REVOKED:
+            return "A use is refused: it was revoked, which is final."
+
+
+def _entry(entry: Entry) -> dict[str, object]:
+    recorded = entry.recorded
+    return {
+        "position": recorded.position,
+        "version": recorded.version,
+        "event": event_name(recorded.event),
+        "occurred_at": recorded.event.at,
+        "recorded_at": recorded.recorded_at,
+        "actor": recorded.actor,
+        "channel": recorded.channel,
+        "caused_by": recorded.caused_by,
+        "fields": _fields(entry),
+        "before": entry.before,
+        "after": entry.after,
+    }
+
+
+def _fields(entry: Entry) -> dict[str, object]:
+    fields = plain(entry.recorded.event)
+    return {key: value for key, value in fields.items() if key != "at"} if isinstance(fields, dict) else {}
+
+
+def print_timeline(entries: list[Entry], *, most: int | None = None) -> None:
+    shown = entries if most is None or len(entries) <= most else [*entries[: most // 2], *entries[-(most // 2) :]]
+    rows = [
+        (each.recorded.version, each.recorded.event.at, event_name(each.recorded.event), _changed(each))
+        for each in shown
+    ]
+    print_table(("#", "when", "event", "changed"), rows)
+    if len(shown) < len(entries):
+        print_line(f"({len(entries) - len(shown)} events in between are not shown)")
+
+
+_SHOWN = (
+    "term.bounds.expires_at",
+    "term.bounds.eligible_from",
+    "suspended",
+    "revoked",
+    "lapsed_at",
+    "policy",
+    "term.objected",
+)
+
+
+def _changed(entry: Entry) -> str:
+    fields = _fields(entry)
+    told = [f"{key} {fields[key]}" for key in ("reason", "channel", "cause", "device", "customer") if fields.get(key)]
+    moved = [
+        f"{path.rpartition('.')[2]} {plain(entry.before.get(path))} -> {plain(entry.after[path])}"
+        for path in _SHOWN
+        if path in entry.after and path in entry.before
+    ]
+    begun = [
+        f"{path.rpartition('.')[2]} {plain(entry.after[path])}"
+        for path in _SHOWN[:2]
+        if path in entry.after and path not in entry.before
+    ]
+    return ", ".join([*told, *begun, *moved])
+
+
+def print_report(counts: Report) -> None:
+    states = list(counts.credentials)
+    rows = [(kind, *by_state.values()) for kind, by_state in counts.kinds.items()]
+    print_table(
+        ("credentials", *states),
+        [*rows, ("all", *counts.credentials.values())],
+        title=f"As of {iso(counts.as_of)}",
+    )
+    print_line()
+    print_table(("events", "count"), [(name, f"{number:,}") for name, number in counts.events.items()])
+    print_line()
+    print_line(f"expiring within 30 days: {counts.expiring_soon:,}")
+    print_line(f"eligible for renewal: {counts.eligible_for_renewal:,}")

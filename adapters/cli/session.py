@@ -1,0 +1,98 @@
+"""What every command shares: which ledger it speaks to, how it answers, and what it may not know.
+
+The composition root hands in an `Opener`; no command knows a store, a server or a clock of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Protocol
+from uuid import UUID
+
+import typer
+
+from sealbook.application.ports import EventStore, ReadModels
+
+DEFAULT_LEDGER = Path("sealbook-data")
+
+LedgerOption = Annotated[
+    Path | None,
+    typer.Option("--ledger", metavar="DIR", help="Folder of the embedded ledger. [default: ./sealbook-data]"),
+]
+DsnOption = Annotated[
+    str | None,
+    typer.Option("--dsn", metavar="DSN", help="A PostgreSQL of your own instead; SEALBOOK_DSN does the same."),
+]
+KeysOption = Annotated[
+    Path | None,
+    typer.Option("--keys", metavar="FILE", help="The ledger's key file; SEALBOOK_KEYS does the same."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", metavar="T", help="What was true then: ISO 8601 with offset. [default: now]"),
+]
+KnownAtOption = Annotated[
+    str | None,
+    typer.Option("--known-at", metavar="T", help="By what the ledger knew then. [default: now]"),
+]
+
+
+class BadInput(Exception):
+    """What was typed cannot be used. The message says what to type instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Which ledger a command was told to use; None where nothing was said."""
+
+    ledger: Path | None
+    dsn: str | None
+    keys: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLedger:
+    """A ledger that a command may use until it returns.
+
+    `findings` reads all of it and yields a line for each contradiction, and is told how far it is.
+    """
+
+    store: EventStore
+    read_models: ReadModels
+    findings: Callable[[Callable[[int], None]], Iterator[str]]
+    now: datetime
+    new_id: Callable[[], UUID]
+
+
+class Composition(Protocol):
+    """What the composition root can do for a command."""
+
+    def open(self, place: Place, *, create: bool = False) -> AbstractContextManager[OpenLedger]:
+        """Open a ledger; `create` makes one where there is none. Raises BadInput and Unavailable."""
+        ...
+
+    def migrate(self, place: Place) -> list[int]:
+        """Create a ledger or bring it up to date; return the numbers of the migrations that ran."""
+        ...
+
+    def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
+        """Return what was found on this computer: a thing, what it is like, and whether that will do."""
+        ...
+
+    def now(self) -> datetime: ...
+
+
+def moment(text: str | None, *, option: str) -> datetime | None:
+    """Return the moment that was typed. Raises BadInput."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadInput(f"{option} is {text!r}: write ISO 8601 with offset, like 2024-03-15T10:00:00+09:00") from None
+    if found.tzinfo is None:
+        raise BadInput(f"{option} is {text!r}: a time needs its offset, like +09:00 or Z")
+    return found

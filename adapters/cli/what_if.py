@@ -1,0 +1,204 @@
+"""whatif: the same history under other policies."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sealbook.adapters.cli.output import iso, plain, print_json, print_line, print_table, warn
+from sealbook.adapters.cli.session import (
+    AsOfOption,
+    BadInput,
+    Composition,
+    DsnOption,
+    JsonOption,
+    KeysOption,
+    LedgerOption,
+    Place,
+    moment,
+)
+from sealbook.adapters.history_files import facts_file, given_policies, read_policy
+from sealbook.application import questions
+from sealbook.application.histories import histories_of_facts, histories_of_ledger
+from sealbook.application.importing import LineError
+from sealbook.application.simulation import Recorded, Row, SelfCheck, Summary, WhatIf
+from sealbook.domain.policy import PolicyBook
+from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.presets import preset_policies
+from sealbook.domain.values import Kind, SwitchMode
+from sealbook.projections.what_if import Scenario
+
+
+def register(app: typer.Typer, composition: Composition) -> None:
+    @app.command()
+    def whatif(
+        policy: Annotated[
+            list[str], typer.Option("--policy", metavar="FILE", help="FILE, FILE#ID or a preset's id; may be repeated.")
+        ],
+        facts: Annotated[Path | None, typer.Option(metavar="FILE", help="A facts file instead of the ledger.")] = None,
+        as_of: AsOfOption = None,
+        switch_at: Annotated[
+            str | None, typer.Option(metavar="T", help="Apply the policies from then on only.")
+        ] = None,
+        mode: Annotated[SwitchMode | None, typer.Option(help="What the switch does. [default: keep]")] = None,
+        kind: Annotated[
+            Kind, typer.Option(help="Kind of the credentials that do not say theirs.")
+        ] = Kind.KB_MOBILE_CERTIFICATE,
+        each: Annotated[bool, typer.Option("--each", help="One row per credential and policy.")] = False,
+        as_json: JsonOption = False,
+        ledger: LedgerOption = None,
+        dsn: DsnOption = None,
+        keys: KeysOption = None,
+    ) -> None:
+        """Replay the history under other policies, after a check of how well the factual one is replayed."""
+        switch = moment(switch_at, option="--switch-at")
+        if mode is not None and switch is None:
+            raise BadInput("--mode says what a switch does: give its moment with --switch-at")
+        documents = _documents(policy)
+        scenarios = {
+            label: Scenario(policy=_apart(document, number), switch_at=switch, mode=mode or SwitchMode.KEEP)
+            for number, (label, document) in enumerate(documents.items())
+        }
+        asked = moment(as_of, option="--as-of") or composition.now()
+        if facts is not None:
+            histories, book = _from_facts(facts, policy, kind)
+        else:
+            with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
+                histories, book = histories_of_ledger(opened.store), questions.policies(opened.store)
+        run = WhatIf(scenarios=scenarios, policies=_with(book, scenarios), as_of=asked)
+        _answer(run, histories, each=each, as_json=as_json)
+
+
+def _documents(arguments: list[str]) -> dict[str, RenewalPolicy]:
+    """Return the policies asked about by the label that their answers carry. Raises BadInput, BadFile."""
+    found: dict[str, RenewalPolicy] = {}
+    for argument in arguments:
+        document = preset_policies().get(argument) if not Path(argument).exists() else None
+        document = document or read_policy(argument)
+        label = document.policy_id if document.policy_id not in found else str(document.ref)
+        if label in found:
+            raise BadInput(f"two of the policies are {label}: give each a policy_id or version of its own")
+        found[label] = document
+    return found
+
+
+def _apart(document: RenewalPolicy, number: int) -> RenewalPolicy:
+    # Under an id that no ledger can hold: it may be another reading of a policy that the ledger has.
+    return document.model_copy(update={"policy_id": f"{document.policy_id}~{number}"})
+
+
+def _with(book: PolicyBook, scenarios: dict[str, Scenario]) -> PolicyBook:
+    asked = PolicyBook.of(*(scenario.policy for scenario in scenarios.values()))
+    return PolicyBook({**book.policies, **asked.policies})
+
+
+def _from_facts(path: Path, policy: list[str], kind: Kind) -> tuple[list[Recorded], PolicyBook]:
+    policies = given_policies([each for each in policy if each not in preset_policies() or Path(each).exists()])
+    try:
+        histories = histories_of_facts(facts_file(path).rows(), policies=policies, kind=kind)
+    except LineError as bad:
+        raise BadInput(f"{path}, line {bad.number}: {bad.reason}") from None
+    return histories, PolicyBook.of(*policies.named.values())
+
+
+def _answer(run: WhatIf, histories: list[Recorded], *, each: bool, as_json: bool) -> None:
+    rows = run.run(histories)
+    if each and as_json:
+        for row in rows:
+            print_json(_row(row, run))
+        for line in check_lines(run.check):
+            warn(line)
+        return
+    # Read to the end either way: the check and the summaries fill up as the rows go by.
+    answered = [_row(row, run) for row in rows if each]
+    if as_json:
+        print_json(
+            {
+                "as_of": run.as_of,
+                "factual": _check(run.check),
+                "policies": [_summary(summary) for summary in run.summaries.values()],
+            }
+        )
+        return
+    for line in check_lines(run.check):
+        print_line(line)
+    print_line()
+    if each:
+        print_table(list(answered[0]) if answered else [], [list(row.values()) for row in answered])
+        print_line()
+    print_summaries(run)
+
+
+def _row(row: Row, run: WhatIf) -> dict[str, object]:
+    answer, zone = row.answer, run.scenarios[row.policy].policy.zone
+    return {
+        "policy": row.policy,
+        "credential": row.credential,
+        "state": answer.state,
+        "expires_at": plain(answer.expires_at, zone=zone),
+        "eligible_from": plain(answer.eligible_from, zone=zone),
+        "auto_renewal": answer.auto_renewal,
+        "renewed_at": plain(answer.renewed_at, zone=zone),
+    }
+
+
+def _check(check: SelfCheck) -> dict[str, object]:
+    return {
+        "credentials": check.credentials,
+        "agrees": check.agrees,
+        "differing": check.differing,
+        "recorded": check.recorded,
+        "replayed": check.replayed,
+        "observed_renewals": check.observed_renewals,
+        "observed_renewals_replayed": check.observed_renewals_replayed,
+        "observed_expiries": check.observed_expiries,
+        "observed_expiries_replayed": check.observed_expiries_replayed,
+    }
+
+
+def check_lines(check: SelfCheck) -> list[str]:
+    """Say how far a replay of the policy in force differs from what was recorded or observed."""
+    lines = [f"Factual replay of {check.credentials:,} credentials under the policies in force:"]
+    if check.recorded:
+        same = "the same decisions for each" if check.differing == 0 else f"{check.differing:,} differ"
+        lines.append(f"  recorded decisions: {same}.")
+    for what, seen, replayed in (
+        ("renewals", check.observed_renewals, check.observed_renewals_replayed),
+        ("expiries", check.observed_expiries, check.observed_expiries_replayed),
+    ):
+        if seen:
+            lines.append(f"  observed {what}: {replayed:,} of {seen:,} come out at the same instant.")
+    if len(lines) == 1:
+        lines.append("  nothing was recorded or observed to compare it with.")
+    if not check.agrees:
+        lines.append("  Read the figures below with that difference in mind.")
+    return lines
+
+
+def _summary(summary: Summary) -> dict[str, object]:
+    return {
+        "policy": summary.policy,
+        "digest": summary.digest,
+        "credentials": summary.credentials,
+        "renewals": summary.renewals,
+        "lapses": summary.lapses,
+        "refused_uses": summary.refused_uses,
+        "changed": summary.changed,
+    }
+
+
+def print_summaries(run: WhatIf) -> None:
+    states = ("active", "suspended", "expired", "revoked", "not_issued")
+    columns = ("policy", *states, "renewals", "lapses", "refused uses", "credentials changed")
+    rows = [
+        (
+            each.policy,
+            *(f"{each.credentials[state]:,}" for state in states),
+            f"{each.renewals:,}",
+            f"{each.lapses:,}",
+            f"{each.refused_uses:,}",
+            f"{each.changed:,}",
+        )
+        for each in run.summaries.values()
+    ]
+    print_table(columns, rows, title=f"As of {iso(run.as_of)}")

@@ -1,0 +1,101 @@
+"""Read everything and compare: what is stored contradicts itself nowhere, or here is where."""
+
+from collections.abc import Callable, Iterator
+from uuid import UUID
+
+from psycopg import Connection
+
+from sealbook.adapters.eventstore.codec import DecodedEvent, decode_event, encode_event, encode_head
+from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.postgres import translated
+from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.application.ports import LedgerDamaged, NewEvent
+from sealbook.domain.catalogue import Aggregate, evolve
+from sealbook.domain.errors import Refused
+
+ROWS_A_READ = 2_000
+_EVENTS = """
+    SELECT position, stream, version, recorded_at, salt, mac, body FROM sealbook.events
+    WHERE book = %s AND position > %s ORDER BY position LIMIT %s
+"""
+_HEADS = "SELECT stream, version, state FROM sealbook.heads WHERE book = %s"
+
+
+class Fsck:
+    """One reading of a ledger, by short ranges; `findings` yields a line for each contradiction."""
+
+    def __init__(self, connection: Connection, *, keys: Keys) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._versions: dict[UUID, int] = {}
+        self._states: dict[UUID, Aggregate] = {}
+        self.events = 0
+
+    def findings(self, *, advanced: Callable[[int], None] = lambda _position: None) -> Iterator[str]:
+        with translated():
+            yield from self._log(advanced)
+            yield from self._heads()
+            yield from self._names()
+
+    def _log(self, advanced: Callable[[int], None]) -> Iterator[str]:
+        ((last,),) = self._connection.execute("SELECT position FROM sealbook.books WHERE book = %s", [BOOK]).fetchall()
+        before, recorded_before = 0, None
+        while rows := self._connection.execute(_EVENTS, [BOOK, before, ROWS_A_READ], binary=True).fetchall():
+            for position, stream, version, recorded_at, salt, mac, body in rows:
+                if position != before + 1:
+                    yield f"position {before + 1} is missing: the log goes on at {position}"
+                if recorded_before is not None and recorded_at < recorded_before:
+                    yield f"position {position} was recorded before the one that it follows"
+                before, recorded_before = position, recorded_at
+                self.events += 1
+                yield from self._event(position, stream, version, salt, mac, body)
+            advanced(before)
+        if before != last:
+            yield f"the book stands at position {last}, the log ends at {before}"
+
+    def _event(self, position: int, stream: UUID, version: int, salt: bytes, mac: bytes, body: bytes) -> Iterator[str]:
+        expected = self._versions.get(stream, 0) + 1
+        if version != expected:
+            yield f"position {position} is version {version} of its stream, {expected} was to follow"
+        self._versions[stream] = version
+        if self._keys.mac(book=BOOK, stream=stream, version=version, salt=salt, body=body) != mac:
+            yield f"position {position} was altered: its MAC does not fit"
+        try:
+            decoded = decode_event(body)
+            if encode_event(_new(stream, version, decoded)) != body:
+                yield f"position {position} is not in the canonical encoding"
+            self._states[stream] = evolve(self._states.get(stream), decoded.event)
+        except (LedgerDamaged, Refused, TypeError) as error:
+            yield f"position {position} does not fold: {error}"
+
+    def _heads(self) -> Iterator[str]:
+        heads = dict[UUID, tuple[int, bytes | None]]()
+        with self._connection.transaction(), self._connection.cursor(name="heads", binary=True) as cursor:
+            for stream, version, state in cursor.execute(_HEADS, [BOOK]):
+                heads[stream] = (version, state)
+        for stream in self._versions.keys() | heads.keys():
+            yield from self._head(stream, *heads.get(stream, (0, None)))
+
+    def _head(self, stream: UUID, version: int, state: bytes | None) -> Iterator[str]:
+        if version != self._versions.get(stream, 0):
+            yield f"stream {stream} has {self._versions.get(stream, 0)} events, its head is at version {version}"
+        elif state is None or encode_head(self._states.get(stream)) != state:
+            yield f"stream {stream}: its head is not the fold of its events"
+
+    def _names(self) -> Iterator[str]:
+        rows = self._connection.execute("SELECT stream FROM sealbook.names WHERE book = %s", [BOOK]).fetchall()
+        for (stream,) in rows:
+            if stream not in self._versions:
+                yield f"a name leads to stream {stream}, which has no event"
+
+
+def _new(stream: UUID, version: int, decoded: DecodedEvent) -> NewEvent:
+    return NewEvent(
+        stream=stream,
+        version=version,
+        actor=decoded.actor,
+        channel=decoded.channel,
+        command_id=decoded.command_id,
+        caused_by=decoded.caused_by,
+        event=decoded.event,
+    )

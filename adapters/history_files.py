@@ -1,0 +1,227 @@
+"""Facts, uses and policy files on disk: JSON Lines or CSV, plain or gzipped, streamed."""
+
+import csv
+import gzip
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, TypeVar, cast
+
+from pydantic import ValidationError
+
+from sealbook.application.facts import COLUMNS, USE_COLUMNS, BadLine
+from sealbook.application.import_forms import Policies
+from sealbook.application.importing import Row
+from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.presets import DEFAULT_POLICY, preset_policies
+
+GZIP_MAGIC = b"\x1f\x8b"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LINE_BYTES_MAX = 1 << 20
+CHUNK_BYTES = 1 << 20
+
+Item = TypeVar("Item")
+
+
+class BadFile(Exception):
+    """The file cannot be used as it is. The message names it and says why."""
+
+
+@dataclass(frozen=True)
+class HistoryFile:
+    """A file of facts or uses. `columns` are those that a CSV may have; `required` those that it must."""
+
+    path: Path
+    columns: Sequence[str]
+    required: Sequence[str]
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of the content, whatever it is compressed with. Raises BadFile."""
+        digest = hashlib.sha256()
+        with self._open() as file:
+            for chunk in _guarded(self.path, iter(lambda: file.read(CHUNK_BYTES), b"")):
+                digest.update(chunk)
+        return digest.digest()
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the lines, blank ones left out. Raises BadFile when the file breaks off."""
+        with self._open() as file:
+            lines = _guarded(self.path, _lines(file))
+            first = next(lines, None)
+            if first is None:
+                return
+            if _is_json(first[1]):
+                yield from _json_rows(first, lines)
+            else:
+                yield from self._csv_rows(first, lines)
+
+    @property
+    def header(self) -> bytes:
+        """The line that names the columns; empty for JSON Lines."""
+        with self._open() as file:
+            first = next(_guarded(self.path, _lines(file)), (0, b""))[1]
+        return b"" if _is_json(first) else first.rstrip(b"\r\n") + b"\n"
+
+    def _open(self) -> BinaryIO:
+        try:
+            file = self.path.open("rb")
+        except OSError as error:
+            raise BadFile(f"{self.path}: {(error.strerror or 'cannot be read').lower()}") from error
+        if not file.peek(2).startswith(GZIP_MAGIC):
+            return file
+        return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+
+    def _csv_rows(self, first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
+        header = next(csv.reader([_decoded(first[1].removeprefix(BYTE_ORDER_MARK))]), [])
+        unknown = [column for column in header if column not in self.columns]
+        missing = [column for column in self.required if column not in header]
+        if unknown or missing or len(set(header)) != len(header):
+            what = f"unknown column {unknown[0]!r}" if unknown else f"no column {', '.join(missing)!r}"
+            raise BadFile(
+                f"{self.path}: {what if unknown or missing else 'a column stands twice'}: "
+                f"line 1 names the columns, of {', '.join(self.columns)}"
+            )
+        for number, line in lines:
+            yield Row(number, line, _csv_fields(header, line))
+
+
+@contextmanager
+def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> Iterator[Callable[[Row, str], None]]:
+    """Give a place for bad lines: a file that can be mended and imported; `told` hears why. Raises BadFile."""
+    try:
+        with path.open("ab") as file:
+            if file.tell() == 0:
+                file.write(history.header)
+
+            def skip(row: Row, reason: str) -> None:
+                file.write(row.text.rstrip(b"\r\n") + b"\n")
+                told(f"{history.path}, line {row.number}: {reason}")
+
+            yield skip
+    except OSError as error:
+        raise BadFile(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
+
+
+def facts_file(path: Path) -> HistoryFile:
+    return HistoryFile(path, columns=COLUMNS, required=COLUMNS[:3])
+
+
+def uses_file(path: Path) -> HistoryFile:
+    return HistoryFile(path, columns=USE_COLUMNS, required=USE_COLUMNS)
+
+
+def _csv_fields(header: Sequence[str], line: bytes) -> dict[str, object] | BadLine:
+    try:
+        values = next(csv.reader([_decoded(line)], strict=True), [])
+    except (csv.Error, UnicodeDecodeError) as error:
+        return BadLine(f"not a line of CSV in UTF-8: {error}")
+    if len(values) != len(header):
+        return BadLine(f"{len(values)} values for {len(header)} columns")
+    return dict(zip(header, values, strict=True))
+
+
+def _is_json(line: bytes) -> bool:
+    return line.removeprefix(BYTE_ORDER_MARK).lstrip().startswith(b"{")
+
+
+def _json_rows(first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
+    yield Row(*first, _json_fields(first[1]))
+    for number, line in lines:
+        yield Row(number, line, _json_fields(line))
+
+
+def _json_fields(line: bytes) -> dict[str, object] | BadLine:
+    try:
+        fields = json.loads(_decoded(line.removeprefix(BYTE_ORDER_MARK)), object_pairs_hook=_unique)
+    except BadLine as bad:
+        return bad
+    except (ValueError, RecursionError):
+        return BadLine("not a JSON object on one line")
+    return cast("dict[str, object]", fields) if isinstance(fields, dict) else BadLine("not a JSON object on one line")
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise BadLine("a field stands twice")
+    return fields
+
+
+def _decoded(line: bytes) -> str:
+    return line.decode("utf-8").rstrip("\r\n")
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := file.readline(LINE_BYTES_MAX):
+        number += 1
+        if line.strip():
+            yield number, line
+
+
+def _guarded(path: Path, items: Iterator[Item]) -> Iterator[Item]:
+    try:
+        yield from items
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise BadFile(f"{path}: the gzip file is damaged or breaks off") from error
+    except OSError as error:
+        raise BadFile(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+
+
+def given_policies(arguments: Sequence[str]) -> Policies:
+    """Return the policies of the given files, over the presets, by their ids. Raises BadFile."""
+    presets = preset_policies()
+    given = [read_policy(argument) for argument in arguments]
+    default = presets[DEFAULT_POLICY]
+    return Policies(
+        given=given[0] if given else default,
+        otherwise=default,
+        named={**presets, **{document.policy_id: document for document in given}},
+    )
+
+
+def read_policy(argument: str) -> RenewalPolicy:
+    """Return the policy of FILE, or of FILE#ID where the file maps ids to policies. Raises BadFile."""
+    name, _, picked = argument.partition("#")
+    try:
+        document = json.loads(Path(name).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise BadFile(f"{name}: {(error.strerror or 'cannot be read').lower()}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadFile(f"{name}: not a JSON document ({error})") from error
+    if picked:
+        if not isinstance(document, dict) or picked not in document:
+            raise BadFile(f"{name}: no policy {picked!r} in this file")
+        document = cast("dict[str, object]", document)[picked]
+    return policy_of(document, where=argument)
+
+
+def policy_of(document: object, *, where: str) -> RenewalPolicy:
+    """Return the validated policy. Raises BadFile with every mistake in one line."""
+    if (
+        isinstance(document, dict)
+        and "policy_id" not in document
+        and all(isinstance(each, dict) for each in document.values())
+    ):
+        raise BadFile(
+            f"{where}: the file holds {len(document)} policies: pick one, like {where}#{next(iter(document), 'ID')}"
+        )
+    try:
+        return RenewalPolicy.model_validate_json(json.dumps(document))
+    except ValidationError as error:
+        mistakes = "; ".join(_mistake(dict(each)) for each in error.errors(include_url=False, include_context=False))
+        raise BadFile(f"{where}: {mistakes}") from None
+
+
+def _mistake(error: dict[str, object]) -> str:
+    place = ".".join(str(each) for each in cast("tuple[object, ...]", error["loc"]) if each != "function-before")
+    text = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        text = "unknown field"
+    return f"{place}: {text}" if place else text

@@ -1,0 +1,144 @@
+"""The composition root: which store, which server, which clock a command gets."""
+
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from psycopg import Connection
+
+from sealbook import __version__
+from sealbook.adapters.cli.session import BadInput, OpenLedger, Place
+from sealbook.adapters.eventstore import schema
+from sealbook.adapters.eventstore.fsck import Fsck
+from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, write_key_file
+from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
+from sealbook.adapters.ids import new_id
+from sealbook.adapters.postgres import binaries
+from sealbook.adapters.postgres.errors import ServerUnavailable
+from sealbook.adapters.postgres.server import EmbeddedServer
+from sealbook.adapters.read_models.postgres import PostgresReadModels
+from sealbook.application.ports import Unavailable
+from sealbook.settings import Settings
+
+DATA_FOLDER = "pgdata"
+
+
+class Wiring:
+    """What a command may ask of the world, made of the adapters that there are."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    @contextmanager
+    def open(self, place: Place, *, create: bool = False) -> Iterator[OpenLedger]:
+        """Open a ledger until the block ends. Raises BadInput, Unavailable, ServerUnavailable."""
+        settings = self._settings.for_place(place)
+        with ExitStack() as stack:
+            dsn = stack.enter_context(_database(settings, create=create))
+            keys = _keys(settings, dsn, create=create)
+            _prepare(settings, dsn, keys, create=create)
+            store = PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom)
+            stack.callback(store.close)
+            yield OpenLedger(
+                store=store,
+                read_models=PostgresReadModels(store.connection, store),
+                findings=lambda advanced: Fsck(store.connection, keys=keys).findings(advanced=advanced),
+                now=self.now(),
+                new_id=new_id,
+            )
+
+    def migrate(self, place: Place) -> list[int]:
+        settings = self._settings.for_place(place)
+        with _database(settings, create=True) as dsn:
+            return _migrate(dsn, _keys(settings, dsn, create=True))
+
+    def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
+        settings = self._settings.for_place(place)
+        return [
+            ("sealbook", __version__, True),
+            ("python", platform.python_version(), True),
+            _found_postgres(settings),
+            _found_ledger(self, place, settings),
+        ]
+
+
+@contextmanager
+def _database(settings: Settings, *, create: bool) -> Iterator[str]:
+    """Give a connection string as the maintenance role, which every command leaves at once for its own."""
+    if settings.dsn is not None:
+        yield settings.dsn
+        return
+    if not create and not (settings.ledger / DATA_FOLDER).exists():
+        raise BadInput(
+            f"there is no ledger in {settings.ledger}: name one with --ledger DIR or --dsn,"
+            " or make one with sealbook import or sealbook demo"
+        )
+    with EmbeddedServer.join(settings.ledger) as server:
+        yield server.dsn()
+
+
+def _keys(settings: Settings, dsn: str, *, create: bool) -> Keys:
+    """Return the ledger's keys; new ones only for a ledger that has none yet."""
+    path = settings.key_file
+    if create and not path.exists() and not _has_ledger(dsn):
+        _write_keys(path)
+    return read_key_file(path)
+
+
+def _write_keys(path: Path) -> None:
+    try:
+        write_key_file(path, new_keys())
+    except OSError as error:
+        raise Unavailable(f"the key file {path} cannot be written: {(error.strerror or 'unknown').lower()}") from error
+
+
+def _prepare(settings: Settings, dsn: str, keys: Keys, *, create: bool) -> None:
+    # An embedded ledger is ours to bring up to date; in a bank's own database only an empty one is filled.
+    if settings.dsn is None or (create and not _has_ledger(dsn)):
+        _migrate(dsn, keys)
+
+
+def _migrate(dsn: str, keys: Keys) -> list[int]:
+    with _closing(connected(dsn)) as connection, translated():
+        return schema.migrate(connection, keys=keys, new_id=new_id)
+
+
+def _has_ledger(dsn: str) -> bool:
+    with _closing(connected(dsn)) as connection, translated():
+        row = connection.execute("SELECT to_regclass('sealbook.ledger') IS NOT NULL").fetchone()
+    return row is not None and bool(row[0])
+
+
+@contextmanager
+def _closing(connection: Connection) -> Iterator[Connection]:
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def _found_postgres(settings: Settings) -> tuple[str, str, bool]:
+    if settings.dsn is not None:
+        return "postgresql", "a server of your own, by SEALBOOK_DSN or --dsn", True
+    try:
+        found = binaries.find()
+    except ServerUnavailable as error:
+        return "postgresql", str(error), False
+    return "postgresql", f"{found.major} in {found.folder}", True
+
+
+def _found_ledger(wiring: Wiring, place: Place, settings: Settings) -> tuple[str, str, bool]:
+    where = "the given database" if settings.dsn is not None else str(settings.ledger)
+    try:
+        with wiring.open(place) as opened:
+            return "ledger", f"{where}: {opened.store.last_position():,} events", True
+    except BadInput:
+        return "ledger", f"{where}: none yet", True
+    except (Unavailable, ServerUnavailable) as error:
+        return "ledger", str(error), False
