@@ -6,6 +6,7 @@ both pass (no write skew).
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import assert_never
 from uuid import UUID
 
@@ -73,11 +74,15 @@ def _register_device(view: View, request: RegisterDevice) -> UUID:
 
 def _release_device(view: View, request: ReleaseDevice) -> UUID:
     stream = view.resolve(request.device)
+    _release(view, stream, request.at)
+    return stream
+
+
+def _release(view: View, stream: UUID, at: datetime) -> None:
     holder = device.registered(view.device(stream)).customer
     if holder is not None:
-        _on_device(view, stream, device.Release(at=request.at))
-        _on_customer(view, holder, customer.ReleaseDeviceSlot(at=request.at, device=stream))
-    return stream
+        _on_device(view, stream, device.Release(at=at))
+        _on_customer(view, holder, customer.ReleaseDeviceSlot(at=at, device=stream))
 
 
 def _issue(view: View, request: IssueCredential) -> UUID:
@@ -144,8 +149,13 @@ def _close_if_ended(view: View, stream: UUID, events: Sequence[credential.Event]
     if ended is None:
         return
     now = credential.issued(view.credential(stream))
-    if now.ended_at(ended.at):
-        _on_customer(view, now.customer, customer.CloseCredential(at=ended.at, credential=stream))
+    if not now.ended_at(ended.at):
+        return
+    _on_customer(view, now.customer, customer.CloseCredential(at=ended.at, credential=stream))
+    holds_more = customer.enrolled(view.customer(now.customer)).open_credentials
+    if isinstance(ended, credential.Revoked) and now.device is not None and not holds_more:
+        # A lapse leaves the device bound: a new credential goes to the same phone.
+        _release(view, now.device, ended.at)
 
 
 def _on_customer(view: View, stream: UUID, command: customer.Command) -> None:

@@ -5,6 +5,7 @@ import sys
 from typing import Annotated
 
 import typer
+from typer.exceptions import TyperException
 
 from sealbook.adapters.cli import demo, importing, maintenance, policies, reading, what_if
 from sealbook.adapters.cli.output import print_line, warn
@@ -21,24 +22,28 @@ def build(composition: Composition, *, version: str) -> typer.Typer:
     app = typer.Typer(
         name="sealbook",
         help="An event-sourced ledger of authentication credentials.",
-        no_args_is_help=True,
         add_completion=False,
         pretty_exceptions_enable=False,
-        epilog="Exit codes: 0 done, 1 refused or disproved, 2 wrong usage or bad input, 3 unavailable, 130 interrupted.",
+        rich_markup_mode=None,
+        epilog="Exit codes: 0 done, 1 refused or disproved, 2 bad usage or input, 3 unavailable, 130 interrupted.",
     )
 
-    def told_version(asked: bool) -> None:  # noqa: FBT001 (the command line library calls it so)
+    def told_version(asked: bool) -> None:
         if asked:
             print_line(f"sealbook {version}")
             raise typer.Exit
 
-    @app.callback()
+    @app.callback(invoke_without_command=True)
     def root(
+        context: typer.Context,
         _version: Annotated[
             bool, typer.Option("--version", callback=told_version, is_eager=True, help="Tell the version.")
         ] = False,
     ) -> None:
-        """An event-sourced ledger of authentication credentials."""
+        """Keep the record of authentication credentials: durable, replayable, provable."""
+        if context.invoked_subcommand is None:
+            print_line(context.get_help())
+            raise typer.Exit(WRONG_USAGE)
 
     for commands in (demo, importing, reading, what_if, policies, maintenance):
         commands.register(app, composition)
@@ -48,9 +53,11 @@ def build(composition: Composition, *, version: str) -> typer.Typer:
 def run(app: typer.Typer) -> int:
     """Run the command that was typed; return its exit code. What goes wrong is said in one line."""
     try:
-        app(standalone_mode=True)
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else DONE
+        app(standalone_mode=False)
+    except typer.Exit as ended:
+        return ended.exit_code
+    except TyperException as usage:
+        return _said(f"{usage.format_message()} (sealbook --help lists what there is)", WRONG_USAGE)
     except Refused as refused:
         return _said(f"refused: {refused}", REFUSED)
     except (BadInput, BadFile) as bad:

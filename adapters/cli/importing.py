@@ -102,7 +102,7 @@ def _print(file: Path, result: ImportResult, *, as_json: bool) -> None:
         return
     print_line(f"{file.name}: {result.lines:,} lines became {result.events:,} events.")
     if result.resumed_at:
-        print_line(f"{result.resumed_at:,} lines were in the ledger already.")
+        print_line(f"The ledger held it up to line {result.resumed_at:,} already.")
     if result.skipped:
         print_line(f"{result.skipped:,} bad lines were set aside.")
     for reason, count in sorted(result.uses_refused.items()):

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sealbook.domain.policy_document import RenewalPolicy
+
 ZONE = "Asia/Seoul"
 WIDTH_WITHOUT_TERMINAL = 160
 
@@ -25,6 +27,8 @@ def plain(value: object, *, zone: str = ZONE) -> object:
         return value.isoformat()
     if value is None or isinstance(value, bool | int | float):
         return value
+    if isinstance(value, RenewalPolicy):
+        return json.loads(value.document)
     if isinstance(value, Mapping):
         items = cast("Mapping[object, object]", value).items()
         return {str(key): plain(each, zone=zone) for key, each in items}

@@ -27,7 +27,7 @@ FileArgument = Annotated[str, typer.Argument(metavar="FILE", help="A policy file
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
-    policies = typer.Typer(name="policy", help="Validate, list and announce renewal policies.", no_args_is_help=True)
+    policies = typer.Typer(name="policy", help="Validate, list and announce renewal policies.")
     app.add_typer(policies)
 
     @policies.command()

@@ -22,6 +22,7 @@ from sealbook.domain.errors import Refusal
 
 SALT_BYTES = 16
 
+# A row of types a table of the batch, as the function in the DDL names its parameters.
 _TYPES = """
     smallint boolean
     integer[] uuid[] integer[]
@@ -30,7 +31,7 @@ _TYPES = """
     integer[] text[] bytea[] uuid[] bytea[]
     integer[] uuid[] bytea[] text[] uuid[] integer[]
     bytea text bigint bigint boolean
-""".split()
+""".split()  # noqa: SIM905 (a list of 32 lines says less)
 APPEND = f"SELECT * FROM sealbook.append({', '.join(f'%b::{each}' for each in _TYPES)})"  # noqa: S608 (constants)
 
 StoredRow = tuple[UUID, int, bytes, bytes, bytes]

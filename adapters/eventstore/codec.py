@@ -72,7 +72,8 @@ def encode_event(new: NewEvent) -> bytes:
         None if policy is None else str(policy),
         new.caused_by,
     ]
-    own = (form.write(getattr(event, name)) for name, form in _own_fields(type(event)))
+    cls: Any = type(event)
+    own = (form.write(getattr(event, name)) for name, form in _own_fields(cls))
     return _pack([*body, *own])
 
 
@@ -106,7 +107,8 @@ def encode_head(state: Aggregate) -> bytes:
     """Return the bytes of a head: schema version, aggregate, then its fields in order."""
     if state is None:
         return _pack([HEAD_SCHEMA, None])
-    return _pack([HEAD_SCHEMA, _AGGREGATE_NAMES[type(state)], *_form_of(type(state)).write(state)])
+    cls: Any = type(state)
+    return _pack([HEAD_SCHEMA, _AGGREGATE_NAMES[cls], *_form_of(cls).write(state)])
 
 
 def decode_head(stored: bytes) -> Aggregate:
@@ -139,7 +141,7 @@ _AGGREGATE_NAMES = {cls: name for name, cls in _AGGREGATES.items()}
 
 
 @cache
-def _own_fields(cls: Any) -> tuple[tuple[str, _Form], ...]:  # noqa: ANN401 (a class, but mypy wants it hashable)
+def _own_fields(cls: Any) -> tuple[tuple[str, _Form], ...]:  # noqa: ANN401 (any dataclass)
     return tuple((name, form) for name, form in _fields(cls) if name not in _IN_ENVELOPE)
 
 

@@ -18,7 +18,10 @@ _EVENTS = """
     SELECT position, stream, version, recorded_at, salt, mac, body FROM sealbook.events
     WHERE book = %s AND position > %s ORDER BY position LIMIT %s
 """
-_HEADS = "SELECT stream, version, state FROM sealbook.heads WHERE book = %s"
+_HEADS = """
+    SELECT stream, version, state FROM sealbook.heads
+    WHERE book = %s AND stream > %s ORDER BY stream LIMIT %s
+"""
 
 
 class Fsck:
@@ -69,12 +72,15 @@ class Fsck:
             yield f"position {position} does not fold: {error}"
 
     def _heads(self) -> Iterator[str]:
-        heads = dict[UUID, tuple[int, bytes | None]]()
-        with self._connection.transaction(), self._connection.cursor(name="heads", binary=True) as cursor:
-            for stream, version, state in cursor.execute(_HEADS, [BOOK]):
-                heads[stream] = (version, state)
-        for stream in self._versions.keys() | heads.keys():
-            yield from self._head(stream, *heads.get(stream, (0, None)))
+        headless = set(self._versions)
+        before = UUID(int=0)
+        while rows := self._connection.execute(_HEADS, [BOOK, before, ROWS_A_READ], binary=True).fetchall():
+            for stream, version, state in rows:
+                headless.discard(stream)
+                yield from self._head(stream, version, state)
+            before = rows[-1][0]
+        for stream in headless:
+            yield from self._head(stream, 0, None)
 
     def _head(self, stream: UUID, version: int, state: bytes | None) -> Iterator[str]:
         if version != self._versions.get(stream, 0):

@@ -58,9 +58,10 @@ class PostgresEventStore:
         """Connect as the application's role. Raises Unavailable with what to do about it."""
         connection = connected(dsn)
         try:
-            check_version(connection)
-            check_keys(connection, keys)
-            connection.execute("SET ROLE sealbook_app")
+            with translated():
+                check_version(connection)
+                check_keys(connection, keys)
+                connection.execute("SET ROLE sealbook_app")
         except BaseException:
             connection.close()
             raise

@@ -7,6 +7,7 @@ from importlib.resources import files
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import Kind
 
@@ -40,8 +41,12 @@ def preset_meanings() -> dict[str, str]:
 
 @cache
 def kind_document(kind: Kind) -> KindDocument:
-    """Return a kind's document. Raises FileNotFoundError for a kind that has none yet."""
-    return KindDocument.model_validate(tomllib.loads(_text(f"{kind}.toml")))
+    """Return a kind's document. Raises Refused(not_eligible) for a kind that the bank does not issue."""
+    try:
+        text = _text(f"{kind}.toml")
+    except FileNotFoundError:
+        raise Refused(Refusal.NOT_ELIGIBLE, f"a {kind} is not issued here: it has no document") from None
+    return KindDocument.model_validate(tomllib.loads(text))
 
 
 def _text(name: str) -> str:

@@ -489,7 +489,7 @@ def test_a_version_leaves_what_was_switched_since() -> None:
 
 @pytest.mark.xfail(strict=True, reason="the switch is dated before the renewal that it restarts: see the report")
 def test_a_version_that_took_effect_in_the_grace_does_not_reach_back_before_the_renewal() -> None:
-    policy = replace_version_in_grace()
+    policy = next_version(applies_to="restart", effective_from=kst("2026-04-01"), grace="P30D")
     back_at = kst("2026-04-10T12:00")
     graced = document(grace="P30D")
     book = PolicyBook({"D": fold([Announced(at=ANNOUNCED, document=policy)], Policy(versions=(graced,)))})
@@ -504,10 +504,6 @@ def test_a_version_that_took_effect_in_the_grace_does_not_reach_back_before_the_
     given(*history, policies=book).when(Settle(at=back_at)).then(
         taken_over(policy, first_bounds("2028-04-11", "2027-04-11", base=back_at), at=back_at)
     )
-
-
-def replace_version_in_grace() -> RenewalPolicy:
-    return next_version(applies_to="restart", effective_from=kst("2026-04-01"), grace="P30D")
 
 
 # --- The state.

@@ -1,0 +1,118 @@
+"""The catalogue: a permanent name for every event, and each event to its own aggregate."""
+
+import re
+from dataclasses import MISSING, fields
+from typing import get_args
+from uuid import UUID
+
+import pytest
+
+from sealbook.domain import credential, customer, device, policy
+from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event, event_classes, event_name, evolve
+from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.values import HolderKind
+from tests.domain.examples import ISSUE, USE_D, credential_after, issued_under
+
+ENROLLED = customer.Enrolled(at=ISSUE, kind=HolderKind.PERSONAL, provenance=None)
+REGISTERED = device.DeviceRegistered(at=ISSUE, model="SM-S921N")
+ANNOUNCED = policy.Announced(at=ISSUE, document=USE_D)
+ISSUED = issued_under(USE_D)
+
+
+def test_every_event_has_a_row_and_every_row_an_event() -> None:
+    members = {
+        each for union in (customer.Event, device.Event, credential.Event, policy.Event) for each in get_args(union)
+    }
+
+    assert EVENT_TYPES.keys() == event_classes() == members
+
+
+def test_names_are_unique_and_made_of_an_aggregate_and_a_fact() -> None:
+    names = [each.name for each in EVENT_TYPES.values()]
+
+    assert len(set(names)) == len(names) == 25
+    assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", name) for name in names)
+
+
+def test_a_name_begins_with_the_aggregate_of_its_event() -> None:
+    for event_class, event_type in EVENT_TYPES.items():
+        assert f".domain.{event_type.name.partition('.')[0]}" in event_class.__module__
+
+
+@pytest.mark.parametrize("event_class", EVENT_TYPES, ids=lambda each: each.__name__)
+def test_an_event_says_when_it_was_so_and_leaves_nothing_to_a_default(event_class: type[Event]) -> None:
+    declared = fields(event_class)
+
+    assert declared[0].name == "at"
+    assert all(each.default is MISSING and each.default_factory is MISSING for each in declared)
+
+
+def test_an_event_is_called_by_its_name() -> None:
+    assert event_name(ISSUED) == "credential.issued"
+    assert EVENT_TYPES[type(ISSUED)].version == 1
+
+
+@pytest.mark.parametrize(
+    ("event", "state"),
+    [
+        (ENROLLED, customer.Customer(kind=HolderKind.PERSONAL)),
+        (REGISTERED, device.Device()),
+        (ISSUED, credential_after(ISSUED)),
+        (ANNOUNCED, policy.fold([ANNOUNCED])),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_event_moves_the_aggregate_that_it_speaks_of(event: Event, state: Aggregate) -> None:
+    assert evolve(None, event) == state
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [(ENROLLED, REGISTERED), (REGISTERED, ISSUED), (ISSUED, ANNOUNCED), (ANNOUNCED, ENROLLED)],
+    ids=lambda event: type(event).__name__,
+)
+def test_a_stream_holds_the_events_of_one_aggregate(first: Event, second: Event) -> None:
+    with pytest.raises(TypeError, match="in a stream of"):
+        evolve(evolve(None, first), second)
+
+
+def test_a_second_event_is_applied_to_what_the_first_left() -> None:
+    taken = customer.DeviceSlotTaken(at=ISSUE, device=UUID(int=7))
+
+    assert evolve(evolve(None, ENROLLED), taken) == customer.fold([ENROLLED, taken])
+
+
+def test_a_refusal_has_a_code_and_says_what_to_do() -> None:
+    refused = Refused(Refusal.WINDOW, "ask again in March")
+
+    assert (refused.code, refused.message) == (Refusal.WINDOW, "ask again in March")
+    assert str(refused) == "ask again in March [window]"
+
+
+def test_codes_are_unique_and_permanent() -> None:
+    # A code stands in stored events and in what callers have written: adding is free, renaming is not.
+    assert {code.value for code in Refusal} >= {
+        "already_final",
+        "already_held",
+        "already_issued",
+        "back_in_time",
+        "command_id_reused",
+        "customer_state",
+        "device_slot",
+        "device_state",
+        "device_taken",
+        "duplicate",
+        "expired",
+        "no_policy",
+        "not_eligible",
+        "not_found",
+        "not_issued",
+        "policy_notice",
+        "policy_version",
+        "renewals_exhausted",
+        "reported",
+        "revoked",
+        "suspended",
+        "window",
+        "wrong_device",
+    }
