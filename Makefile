@@ -4,6 +4,7 @@ PYTHON ?= python3
 ARGS ?=
 BIN := .venv/bin
 STAMP := .venv/.stamp
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check
 
 # Pyright looks for a newer version of itself, and for Node in the home folder, unless told not to.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -28,7 +29,7 @@ check: $(STAMP) ## check format, style and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 
 bench: $(STAMP) ## measure, e.g. make bench ARGS=--help
 	@$(BIN)/python -m benchmarks $(ARGS)
@@ -41,20 +42,20 @@ clean: ## remove all that make made; ledgers stay
 	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name sealbook-data -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
-# An environment that was not finished has no stamp, and is made anew.
+# An environment that was not finished has no stamp, and is made anew. Where uv fails, pip may know a mirror.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Sealbook needs Python 3.11 or later: name one, e.g. make PYTHON=python3.12' >&2; exit 1; }
-	@if command -v uv >/dev/null; then \
-		$(PYTHON) -m venv --clear --without-pip .venv \
+	@if command -v uv >/dev/null \
+		&& $(PYTHON) -m venv --clear --without-pip .venv \
 		&& uv pip install --quiet --no-cache --python $(BIN)/python --require-hashes -r requirements.lock \
-		&& uv pip install --quiet --no-cache --python $(BIN)/python --no-deps -e .; \
+		&& uv pip install --quiet --no-cache --python $(BIN)/python --no-deps -e .; then :; \
 	else \
 		$(PYTHON) -c 'import venv, ensurepip' || { \
 			echo 'Python came without venv: install it (Debian: apt install python3-venv) or uv' >&2; exit 1; }; \
-		echo 'Installing into .venv, which takes about a minute.'; \
+		echo 'Installing into .venv by pip, which takes about a minute.'; \
 		$(PYTHON) -m venv --clear .venv \
-		&& $(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock \
-		&& $(BIN)/python -m pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps -e .; \
+		&& $(PIP_INSTALL) --require-hashes -r requirements.lock \
+		&& $(PIP_INSTALL) --no-deps -e .; \
 	fi
 	@touch $@

@@ -1,5 +1,6 @@
 """The language of a facts file: one line, one fact (design: the command line's contract)."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ COLUMNS = (
 USE_COLUMNS = ("customer", "used_at")
 DEFAULT_KIND = Kind.KB_MOBILE_CERTIFICATE
 TEXT_MAX = 256
+_UNIX_SECONDS = re.compile(r"-?\d{1,11}", re.ASCII)
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -94,10 +96,9 @@ def use_line(written: Mapping[str, object]) -> tuple[str, datetime]:
     """Return customer and moment of a uses file's line. Raises BadLine."""
     texts = {key: _text(key, value) for key, value in written.items()}
     seconds = _required(texts, "used_at")
-    try:
-        at = datetime.fromtimestamp(int(seconds), UTC)
-    except (ValueError, OverflowError, OSError):
-        raise BadLine(f"used_at is {seconds!r}: write Unix seconds, like 1710464400") from None
+    if _UNIX_SECONDS.fullmatch(seconds) is None:
+        raise BadLine(f"used_at is {seconds!r}: write Unix seconds, like 1710464400")
+    at = datetime.fromtimestamp(int(seconds), UTC)
     return _required(texts, "customer"), _in_range("used_at", at)
 
 

@@ -193,7 +193,7 @@ def _adopt_attempt(view: View, request: AdoptAttempt) -> UUID:
         _open_adopted(view, request, holder=holder, stream=request.stream, replaces=None)
         return _on_credential(view, request.stream, use)
     _on_credential(view, held, use)
-    if request.reissue and credential.issued(view.credential(held)).ended_at(request.at):
+    if request.reissue and credential.issued(view.credential(held)).lapsed_at is not None:
         number = known.credentials_opened + 1
         view.claim(Name(NameKind.CREDENTIAL, f"{request.customer.value}#{number}"), request.stream)
         _open_adopted(view, request, holder=holder, stream=request.stream, replaces=held)

@@ -104,27 +104,33 @@ class PostgresEventStore:
         arguments = append_arguments(
             groups, keys=self._keys, randomness=self._randomness, whole=whole, progress=progress
         )
-        try:
+        with self._commit_told():
             rows = self._connection.execute(APPEND, arguments, prepare=True, binary=True).fetchall()
-        except psycopg.errors.LockNotAvailable as error:
-            raise Unavailable("the ledger is busy: try again in a second") from error
-        except (psycopg.errors.ObjectInUse, psycopg.errors.UniqueViolation) as error:
-            raise Unavailable("another import of this file is under way: wait until it ends") from error
-        except psycopg.errors.DiskFull as error:
-            raise Unavailable("the database's disk is full: make room and try again; nothing was written") from error
-        except psycopg.OperationalError as error:
-            if self._connection.broken:
-                raise OutcomeUnknown("the connection broke before the answer came: send the command again") from error
-            raise Unavailable(f"the database refused: {first_line(error)}") from error
         names = {self._keys.name_digest(name): name for group in groups for name in group.names}
         return appended(rows, names=names, decode_head=_head)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        with translated(), self._connection.transaction():
-            self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
-            self._connection.execute("SELECT sealbook.lock_book(%s::smallint)", [BOOK])
+        with self._commit_told(), self._connection.transaction():
+            with translated():
+                self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+                self._connection.execute("SELECT sealbook.lock_book(%s::smallint)", [BOOK])
             yield
+
+    @contextmanager
+    def _commit_told(self) -> Iterator[None]:
+        """Say of a commit that was sent whether it failed or whether nobody knows."""
+        try:
+            with translated():
+                yield
+        except psycopg.errors.UniqueViolation as error:
+            raise Unavailable("another import of this file is under way: wait until it ends") from error
+        except Unavailable as error:
+            if self._connection.broken:
+                raise OutcomeUnknown(
+                    "the connection broke before the answer came: send the command again with the same id"
+                ) from error
+            raise
 
     def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
         rows = self._rows(_READ, [BOOK, after, limit])
@@ -179,6 +185,8 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.errors.LockNotAvailable as error:
         raise Unavailable("the ledger is busy: try again in a second") from error
+    except psycopg.errors.DiskFull as error:
+        raise Unavailable("the database's disk is full: make room and try again") from error
     except psycopg.OperationalError as error:
         raise Unavailable(f"the database does not answer: {first_line(error)}") from error
     except psycopg.errors.InsufficientPrivilege as error:

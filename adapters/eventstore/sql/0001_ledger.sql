@@ -259,7 +259,7 @@ BEGIN
         WHERE t.book = p_book AND t.digest = i_digest AND t.options = i_options AND t.lines_done = i_before;
         IF NOT FOUND THEN
             IF i_before <> 0 THEN
-                RAISE EXCEPTION 'another import of this file is under way' USING ERRCODE = 'object_in_use';
+                RAISE EXCEPTION 'another import of this file is under way' USING ERRCODE = 'unique_violation';
             END IF;
             INSERT INTO sealbook.imports (book, digest, options, lines_done, finished, recorded_at)
             VALUES (p_book, i_digest, i_options, i_done, i_finished, v_at);

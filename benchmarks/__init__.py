@@ -1,0 +1,1 @@
+"""Benchmarks: each figure beside its ceiling, measured in turns in one run."""

@@ -1,0 +1,111 @@
+"""May a credential be used at a moment, and if not, why not?"""
+
+from datetime import date, datetime
+
+import pytest
+
+from sealbook.domain.calendar import MICROSECOND
+from sealbook.domain.catalogue import Event
+from sealbook.domain.credential import Expired, RenewalObjectionLodged, Resumed, Revoked, Suspended
+from sealbook.domain.errors import Refusal
+from sealbook.projections.moment import credential_at
+from sealbook.projections.validity import Validity, ValidityState, current_validity
+from tests.domain.examples import (
+    BOOK,
+    END,
+    FOREVER_N,
+    GRACE_G,
+    ISSUE,
+    LATER,
+    PHONE,
+    SUMMER,
+    USE_D,
+    book_with,
+    document,
+    issued_under,
+)
+from tests.projections.records import log
+
+ISSUED = issued_under(USE_D)
+SUSPENDED = Suspended(at=SUMMER, reason=None)
+REVOKED = Revoked(at=SUMMER, reason=None)
+
+
+def validity(*history: Event, as_of: datetime = SUMMER) -> Validity:
+    return current_validity(credential_at(log(*history), as_of=as_of, policies=BOOK), BOOK)
+
+
+def test_an_active_credential_is_told_in_full() -> None:
+    assert validity(ISSUED) == Validity(
+        state=ValidityState.ACTIVE,
+        suspended=False,
+        lapsed=False,
+        revoked=False,
+        objected=False,
+        valid_from=ISSUE,
+        expires_at=END,
+        last_valid_day=date(2026, 3, 15),
+        refusal=None,
+        policy=USE_D.ref,
+        version=1,
+        position=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "as_of", "state", "refusal"),
+    [
+        pytest.param((), SUMMER, ValidityState.NOT_ISSUED, Refusal.NOT_ISSUED, id="nothing issued"),
+        pytest.param(
+            (ISSUED,), ISSUE - MICROSECOND, ValidityState.NOT_ISSUED, Refusal.NOT_ISSUED, id="before the issue"
+        ),
+        pytest.param((ISSUED,), END - MICROSECOND, ValidityState.ACTIVE, None, id="at the last microsecond"),
+        pytest.param((ISSUED,), END, ValidityState.EXPIRED, Refusal.EXPIRED, id="at the end"),
+        pytest.param((ISSUED, SUSPENDED), SUMMER, ValidityState.SUSPENDED, Refusal.SUSPENDED, id="suspended"),
+        pytest.param((ISSUED, SUSPENDED, Resumed(at=SUMMER)), SUMMER, ValidityState.ACTIVE, None, id="resumed"),
+        pytest.param((ISSUED, SUSPENDED), END, ValidityState.EXPIRED, Refusal.EXPIRED, id="suspended and expired"),
+        pytest.param((ISSUED, REVOKED), LATER, ValidityState.REVOKED, Refusal.REVOKED, id="revoked before its end"),
+        pytest.param(
+            (ISSUED, SUSPENDED, REVOKED), SUMMER, ValidityState.REVOKED, Refusal.REVOKED, id="suspended and revoked"
+        ),
+        pytest.param((issued_under(FOREVER_N),), LATER, ValidityState.ACTIVE, None, id="without an end"),
+        pytest.param((issued_under(GRACE_G),), END, ValidityState.EXPIRED, Refusal.EXPIRED, id="in its grace"),
+        pytest.param((issued_under(USE_D, device=PHONE),), SUMMER, ValidityState.ACTIVE, None, id="bound to a device"),
+    ],
+)
+def test_the_first_flag_by_precedence_is_the_state(
+    history: tuple[Event, ...], as_of: datetime, state: ValidityState, refusal: Refusal | None
+) -> None:
+    found = validity(*history, as_of=as_of)
+
+    assert (found.state, found.refusal) == (state, refusal)
+
+
+def test_every_flag_stands_beside_the_state() -> None:
+    lapse = Expired(at=END, policy=GRACE_G.ref, grace_until=LATER)
+    revoked = Revoked(at=END, reason=None)
+    found = validity(issued_under(GRACE_G), SUSPENDED, RenewalObjectionLodged(at=SUMMER), lapse, revoked, as_of=END)
+
+    assert (found.suspended, found.objected, found.lapsed, found.revoked) == (True, True, True, True)
+    assert (found.version, found.position) == (5, 5)
+
+
+def test_without_an_end_there_is_no_last_day() -> None:
+    found = validity(issued_under(FOREVER_N))
+
+    assert (found.expires_at, found.last_valid_day) == (None, None)
+
+
+def test_the_last_day_is_one_of_the_zone_of_the_policy() -> None:
+    policy = document("NY", zone="America/New_York", calendar="instant")
+    book = book_with(policy)
+    found = current_validity(credential_at(log(issued_under(policy)), as_of=SUMMER, policies=book), book)
+
+    # Ten in the morning of 15 March in Seoul is still the day before in New York.
+    assert found.last_valid_day == date(2026, 3, 14)
+
+
+def test_before_the_issue_nothing_is_told() -> None:
+    found = validity()
+
+    assert (found.valid_from, found.policy, found.version, found.position) == (None, None, 0, 0)

@@ -1,0 +1,202 @@
+"""Writer processes for the system tests, and what must be true of a ledger whatever became of them.
+
+A writer carries out the script of its seed and says what was acknowledged, a line a batch. Begun
+anew it sends the whole script again, under the same command ids.
+"""
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
+from functools import partial
+from itertools import groupby
+from pathlib import Path
+from threading import Event
+from typing import TypeVar
+from uuid import UUID
+
+from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.application.commands import Command
+from sealbook.application.ledger import Outcome, execute
+from sealbook.application.ports import EventStore, OutcomeUnknown, Unavailable, read_all
+from sealbook.domain.catalogue import RecordedEvent, evolve
+from tests.commands import Script
+from tests.conftest import KEYS
+
+T = TypeVar("T")
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PEOPLE = 12
+BATCHES = 50
+COMMANDS_A_BATCH = 6
+RETRY_SECONDS = 0.02
+RETRIES_MAX = 1_500
+SETUP_SEED = 1_000
+
+Acknowledged = dict[UUID, int]
+"""The position of each acknowledged command."""
+
+
+def customer_of(number: int) -> UUID:
+    return UUID(int=1_000 + number)
+
+
+def device_of(number: int) -> UUID:
+    return UUID(int=2_000 + number)
+
+
+def credential_of(number: int) -> UUID:
+    return UUID(int=3_000 + number)
+
+
+def people(numbers: Iterable[int]) -> list[Command]:
+    """Enroll customers, register a device for each."""
+    script = Script(SETUP_SEED)
+    return [
+        command
+        for number in numbers
+        for command in (script.enroll(customer_of(number)), script.register(device_of(number)))
+    ]
+
+
+def holders() -> list[Command]:
+    """Everybody holds a credential: the streams that the writers share."""
+    script = Script(SETUP_SEED + 1)
+    issues = [
+        script.issue(credential_of(number), customer=customer_of(number), device=device_of(number))
+        for number in range(PEOPLE)
+    ]
+    return [script.adopt_policy(), *people(range(PEOPLE)), *issues]
+
+
+def uses(seed: int) -> list[list[Command]]:
+    """The script of a seed: batches of uses of shared credentials."""
+    script, choice = Script(seed), random.Random(seed)
+    return [
+        [
+            script.use(credential_of(number), device=device_of(number))
+            for number in choice.choices(range(PEOPLE), k=COMMANDS_A_BATCH)
+        ]
+        for _ in range(BATCHES)
+    ]
+
+
+def opened(dsn: str) -> PostgresEventStore:
+    return PostgresEventStore.connect(dsn, keys=KEYS, randomness=os.urandom)
+
+
+class Persistent:
+    """Works on a store until an answer comes, through every outage; the command ids make that safe."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._store: PostgresEventStore | None = None
+
+    def ask(self, question: Callable[[PostgresEventStore], T]) -> T:
+        for _ in range(RETRIES_MAX):
+            with suppress(Unavailable, OutcomeUnknown):
+                self._store = self._store or opened(self._dsn)
+                return question(self._store)
+            self.close()
+            Event().wait(RETRY_SECONDS)
+        raise TimeoutError("the ledger did not come back")
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+        self._store = None
+
+
+def begin(role: str, dsn: str, number: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.system.writing", role, dsn, str(number)],
+        cwd=REPOSITORY,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def acknowledged(lines: Iterable[str]) -> Acknowledged:
+    pairs = (each.split("@") for line in lines for each in line.split())
+    return {UUID(command): int(position) for command, position in pairs}
+
+
+def heard(writer: subprocess.Popen[str], batches: int) -> Acknowledged:
+    """Wait until so many batches more are acknowledged."""
+    assert writer.stdout is not None
+    return acknowledged(writer.stdout.readline() for _ in range(batches))
+
+
+def killed(writer: subprocess.Popen[str]) -> Acknowledged:
+    """Kill a writer; return what it still had said."""
+    writer.kill()
+    said, _ = writer.communicate()
+    return acknowledged(line for line in said.splitlines(keepends=True) if line.endswith("\n"))
+
+
+def finished(writer: subprocess.Popen[str]) -> Acknowledged:
+    said, _ = writer.communicate(timeout=60)
+    assert writer.returncode == 0
+    return acknowledged(said.splitlines())
+
+
+def assert_whole(store: EventStore, *, commands: Collection[Command], acknowledged: Acknowledged) -> None:
+    """Positions dense, versions gapless, heads the fold of their streams, every command there exactly once."""
+    log = list(read_all(store))
+    assert [event.position for event in log] == list(range(1, store.last_position() + 1))
+    by_stream = sorted(log, key=lambda event: (event.stream, event.position))
+    for stream, events in groupby(by_stream, key=lambda event: event.stream):
+        assert_head(store, stream, list(events))
+    found = [event.command_id for event in log]
+    assert all(found.count(command.command_id) >= 1 for command in commands)
+    uses_found = sorted(str(event.command_id) for event in log if event.stream in CREDENTIALS and event.version > 1)
+    assert uses_found == sorted(str(command.command_id) for command in commands)
+    places = {event.command_id: event.position for event in log}
+    assert acknowledged == {command: places.get(command) for command in acknowledged}
+
+
+CREDENTIALS = frozenset(credential_of(number) for number in range(PEOPLE))
+
+
+def assert_head(store: EventStore, stream: UUID, events: list[RecordedEvent]) -> None:
+    assert [event.version for event in events] == list(range(1, len(events) + 1))
+    state = None
+    for event in events:
+        state = evolve(state, event.event)
+    head = store.load(streams=[stream], names=(), commands=()).heads[stream]
+    assert (head.version, head.state) == (len(events), state)
+
+
+def write(dsn: str, seed: int) -> None:
+    """Carry out the script of a seed."""
+    store = Persistent(dsn)
+    for batch in uses(seed):
+        say(batch, store.ask(partial(carried_out, batch)))
+
+
+def carried_out(batch: list[Command], store: EventStore) -> list[Outcome]:
+    return execute(store, batch)
+
+
+def say(batch: list[Command], outcomes: list[Outcome]) -> None:
+    pairs = zip(batch, outcomes, strict=True)
+    sys.stdout.write(" ".join(f"{command.command_id}@{outcome.position}" for command, outcome in pairs) + "\n")
+    sys.stdout.flush()
+
+
+def race(dsn: str, racer: int) -> None:
+    """Issue a credential for each line `customer device`, and say how it was answered."""
+    script, store = Script(racer), opened(dsn)
+    for line in sys.stdin:
+        customer, device = map(UUID, line.split())
+        (outcome,) = execute(store, [script.issue(script.new_id(), customer=customer, device=device)])
+        sys.stdout.write(f"{outcome.refusal or 'accepted'}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    role, dsn, number = sys.argv[1:]
+    {"write": write, "race": race}[role](dsn, int(number))
