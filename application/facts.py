@@ -28,7 +28,7 @@ COLUMNS = (
 USE_COLUMNS = ("customer", "used_at")
 DEFAULT_KIND = Kind.KB_MOBILE_CERTIFICATE
 TEXT_MAX = 256
-_UNIX_SECONDS = re.compile(r"-?\d{1,11}", re.ASCII)
+_UNIX_SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
 
 Choice = TypeVar("Choice", bound=StrEnum)
 

@@ -139,7 +139,7 @@ def test_a_revocation_closes_the_credential_for_its_customer(bank: MemoryEventSt
 
     (events,) = told(bank, script.on(HELD, credential.Revoke(at=MARCH, reason="lost")))
 
-    assert events == ["credential.revoked", "customer.credential_closed"]
+    assert events[:2] == ["credential.revoked", "customer.credential_closed"]
     assert customer(bank, ALICE).open_credentials == ()
 
 
@@ -159,10 +159,12 @@ def test_a_replacement_revokes_the_old_one_as_superseded(bank: MemoryEventStore,
 def test_a_replacement_of_a_revoked_credential_leaves_it_as_it_was(bank: MemoryEventStore, script: Script) -> None:
     told(bank, script.issue(HELD, customer=ALICE, device=PHONE))
     told(bank, script.on(HELD, credential.Revoke(at=MARCH, reason="lost")))
+    before = bank.stream(HELD)
 
     (events,) = told(bank, replacing(script, HELD))
 
-    assert events == ["customer.credential_opened", "credential.issued"]
+    assert events[-2:] == ["customer.credential_opened", "credential.issued"]
+    assert bank.stream(HELD) == before
 
 
 def test_another_customers_credential_is_not_replaced(bank: MemoryEventStore, script: Script) -> None:
