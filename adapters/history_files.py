@@ -5,10 +5,9 @@ import gzip
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO, TypeVar, cast
 
@@ -40,7 +39,7 @@ class HistoryFile:
     columns: Sequence[str]
     required: Sequence[str]
 
-    @cached_property
+    @property
     def digest(self) -> bytes:
         """SHA-256 of the content, whatever it is compressed with. Raises BadFile."""
         digest = hashlib.sha256()
@@ -78,7 +77,10 @@ class HistoryFile:
         return cast("BinaryIO", gzip.GzipFile(fileobj=file))
 
     def _csv_rows(self, first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
-        header = next(csv.reader([_decoded(first[1].removeprefix(BYTE_ORDER_MARK))]), [])
+        try:
+            header = _csv_values(first[1].removeprefix(BYTE_ORDER_MARK))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise BadFile(f"{self.path}: neither JSON Lines nor CSV in UTF-8") from error
         unknown = [column for column in header if column not in self.columns]
         missing = [column for column in self.required if column not in header]
         if unknown or missing or len(set(header)) != len(header):
@@ -92,7 +94,7 @@ class HistoryFile:
 
 
 @contextmanager
-def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> Iterator[Callable[[Row, str], None]]:
+def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> Generator[Callable[[Row, str], None]]:
     """Give a place for bad lines: a file that can be mended and imported; `told` hears why. Raises BadFile."""
     try:
         with path.open("ab") as file:
@@ -116,9 +118,13 @@ def uses_file(path: Path) -> HistoryFile:
     return HistoryFile(path, columns=USE_COLUMNS, required=USE_COLUMNS)
 
 
+def _csv_values(line: bytes) -> list[str]:
+    return next(csv.reader([_decoded(line)], strict=True))
+
+
 def _csv_fields(header: Sequence[str], line: bytes) -> dict[str, object] | BadLine:
     try:
-        values = next(csv.reader([_decoded(line)], strict=True), [])
+        values = _csv_values(line)
     except (csv.Error, UnicodeDecodeError) as error:
         return BadLine(f"not a line of CSV in UTF-8: {error}")
     if len(values) != len(header):
@@ -195,23 +201,16 @@ def read_policy(argument: str) -> RenewalPolicy:
         raise BadFile(f"{name}: {(error.strerror or 'cannot be read').lower()}") from error
     except (ValueError, RecursionError) as error:
         raise BadFile(f"{name}: not a JSON document ({error})") from error
-    if picked:
-        if not isinstance(document, dict) or picked not in document:
-            raise BadFile(f"{name}: no policy {picked!r} in this file")
-        document = cast("dict[str, object]", document)[picked]
-    return policy_of(document, where=argument)
+    held = cast("dict[str, object]", document) if isinstance(document, dict) else {}
+    if picked and picked not in held:
+        raise BadFile(f"{name}: no policy {picked!r} in this file")
+    if not picked and held and all(isinstance(each, dict) for each in held.values()):
+        raise BadFile(f"{name}: the file holds {len(held)} policies: pick one, like {name}#{next(iter(held))}")
+    return policy_of(held[picked] if picked else document, where=argument)
 
 
 def policy_of(document: object, *, where: str) -> RenewalPolicy:
     """Return the validated policy. Raises BadFile with every mistake in one line."""
-    if (
-        isinstance(document, dict)
-        and "policy_id" not in document
-        and all(isinstance(each, dict) for each in document.values())
-    ):
-        raise BadFile(
-            f"{where}: the file holds {len(document)} policies: pick one, like {where}#{next(iter(document), 'ID')}"
-        )
     try:
         return RenewalPolicy.model_validate_json(json.dumps(document))
     except ValidationError as error:

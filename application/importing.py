@@ -179,7 +179,7 @@ class Import(Generic[Line]):
                 self._refuse(row, str(bad), told=row.number <= done)
         # What is in by an earlier run of this import is known from the file's own lines.
         names = {self.form.name(line) for row, line in parsed if row.number > done}
-        held = self.store.load(streams=(), names=names, commands=()).names if names else {}
+        held = self.store.load(streams=(), names=names, commands=()).names
         for row, line in parsed:
             try:
                 self.form.check(line, held.get(self.form.name(line)) if row.number > done else None)

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ class Bench:
     server: EmbeddedServer
 
     @contextmanager
-    def store(self, name: str) -> Iterator[PostgresEventStore]:
+    def store(self, name: str) -> Generator[PostgresEventStore]:
         """Give a fresh ledger with one policy."""
         keys = new_keys()
         dsn = create_database(self.server, name)
@@ -65,7 +65,7 @@ class Bench:
 
 
 @contextmanager
-def bench() -> Iterator[Bench]:
+def bench() -> Generator[Bench]:
     folder = Path(tempfile.mkdtemp(prefix="sealbook-bench-"))
     try:
         with EmbeddedServer.join(folder / "ledger") as server:

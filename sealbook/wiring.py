@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,6 @@ from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, wri
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
 from sealbook.adapters.ids import new_id
 from sealbook.adapters.postgres import binaries
-from sealbook.adapters.postgres.errors import ServerUnavailable
 from sealbook.adapters.postgres.server import EmbeddedServer
 from sealbook.adapters.read_models.postgres import PostgresReadModels
 from sealbook.application.ports import Unavailable
@@ -36,8 +35,8 @@ class Wiring:
         return datetime.now(UTC)
 
     @contextmanager
-    def open(self, place: Place, *, create: bool = False) -> Iterator[OpenLedger]:
-        """Open a ledger until the block ends. Raises BadInput, Unavailable, ServerUnavailable."""
+    def open(self, place: Place, *, create: bool = False) -> Generator[OpenLedger]:
+        """Open a ledger until the block ends. Raises BadInput, Unavailable."""
         settings = self._settings.for_place(place)
         with ExitStack() as stack:
             dsn = stack.enter_context(_database(settings, create=create))
@@ -69,7 +68,7 @@ class Wiring:
 
 
 @contextmanager
-def _database(settings: Settings, *, create: bool) -> Iterator[str]:
+def _database(settings: Settings, *, create: bool) -> Generator[str]:
     """Give a connection string as the maintenance role, which every command leaves at once for its own."""
     if settings.dsn is not None:
         yield settings.dsn
@@ -116,7 +115,7 @@ def _has_ledger(dsn: str) -> bool:
 
 
 @contextmanager
-def _closing(connection: Connection) -> Iterator[Connection]:
+def _closing(connection: Connection) -> Generator[Connection]:
     try:
         yield connection
     finally:
@@ -128,7 +127,7 @@ def _found_postgres(settings: Settings) -> tuple[str, str, bool]:
         return "postgresql", "a server of your own, by SEALBOOK_DSN or --dsn", True
     try:
         found = binaries.find()
-    except ServerUnavailable as error:
+    except Unavailable as error:
         return "postgresql", str(error), False
     return "postgresql", f"{found.major} in {found.folder}", True
 
@@ -140,5 +139,5 @@ def _found_ledger(wiring: Wiring, place: Place, settings: Settings) -> tuple[str
             return "ledger", f"{where}: {opened.store.last_position():,} events", True
     except BadInput:
         return "ledger", f"{where}: none yet", True
-    except (Unavailable, ServerUnavailable) as error:
+    except Unavailable as error:
         return "ledger", str(error), False

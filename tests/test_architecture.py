@@ -25,7 +25,7 @@ THIRD_PARTY = {"domain": {"pydantic"}, "projections": set[str](), "application":
 PURE = ("domain", "projections", "application")
 STORES = ("sealbook.adapters.eventstore", "sealbook.adapters.postgres", "sealbook.adapters.read_models")
 WORLDLY = re.compile(
-    r"(datetime\.(datetime|date)\.(now|utcnow|today)|time|random|secrets|os\.u?random|uuid\.uuid[1467])(\.|$)"
+    r"(datetime\.(datetime|date)\.(now|utcnow|today)|time|random(?!\.Random$)|secrets|os\.u?random|uuid\.uuid[1467])(\.|$)"
 )
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "base", "common", "misc", "manager"}
 BODY_LINES_MAX = {"adapters": 70, "sealbook": 70} | dict.fromkeys(PURE, 50)
@@ -157,6 +157,9 @@ def rules_know_no_clock_and_no_chance(root: Path) -> Iterator[str]:
             if WORLDLY.match(name):
                 yield module.at(statement, f"imports {name}: times, ids and chance arrive as arguments")
         for node in ast.walk(module.tree):
+            # A generator may be named, as what an argument is; who makes one chooses its seed.
+            if isinstance(node, ast.Call) and origins.get(dotted(node.func) or "") == "random.Random":
+                yield module.at(node, "makes a generator of chance: it arrives as an argument")
             used = dotted(node) if isinstance(node, ast.Attribute) else None
             local, _, rest = (used or "").partition(".")
             if local in origins and WORLDLY.match(f"{origins[local]}.{rest}"):
@@ -283,6 +286,8 @@ PLANTED: list[tuple[Rule, str, str]] = [
     (rules_know_no_clock_and_no_chance, "domain/x.py", "from datetime import datetime as d\nd.now(UTC)\n"),
     (rules_know_no_clock_and_no_chance, "domain/x.py", "import datetime\nf(datetime.date.today)\n"),
     (rules_know_no_clock_and_no_chance, "projections/x.py", "from time import monotonic\n"),
+    (rules_know_no_clock_and_no_chance, "application/x.py", "from random import Random\nRandom(7)\n"),
+    (rules_know_no_clock_and_no_chance, "application/x.py", "from random import Random, choice\n"),
     (rules_know_no_clock_and_no_chance, "application/x.py", "from uuid import UUID, uuid4\n"),
     (rules_know_no_clock_and_no_chance, "application/x.py", "import os\nos.urandom(8)\n"),
     (names_say_something, "adapters/utils.py", ""),

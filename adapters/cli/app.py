@@ -11,7 +11,6 @@ from sealbook.adapters.cli import demo, importing, maintenance, policies, readin
 from sealbook.adapters.cli.output import print_line, warn
 from sealbook.adapters.cli.session import BadInput, Composition
 from sealbook.adapters.history_files import BadFile
-from sealbook.adapters.postgres.errors import ServerUnavailable
 from sealbook.application.ports import LedgerDamaged, OutcomeUnknown, Unavailable
 from sealbook.domain.errors import Refused
 
@@ -62,7 +61,7 @@ def run(app: typer.Typer) -> int:
         return _said(f"refused: {refused}", REFUSED)
     except (BadInput, BadFile) as bad:
         return _said(str(bad), WRONG_USAGE)
-    except (Unavailable, OutcomeUnknown, ServerUnavailable, LedgerDamaged) as error:
+    except (Unavailable, OutcomeUnknown, LedgerDamaged) as error:
         return _said(str(error), UNAVAILABLE)
     except KeyboardInterrupt:
         return _said("interrupted; what was written stays, run the command again to go on", INTERRUPTED)

@@ -18,6 +18,13 @@ FINDINGS_SHOWN = 100
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
+    _register_project(app, composition)
+    _register_fsck(app, composition)
+    _register_migrate(app, composition)
+    _register_doctor(app, composition)
+
+
+def _register_project(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def project(
         rebuild: Annotated[bool, typer.Option("--rebuild", help="Build anew beside the old ones, then swap.")] = False,
@@ -38,6 +45,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
         else:
             print_line(f"The read models stand at position {position:,}.")
 
+
+def _register_fsck(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def fsck(
         as_json: JsonOption = False,
@@ -63,6 +72,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
         if findings:
             raise typer.Exit(1)
 
+
+def _register_migrate(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def migrate(
         as_json: JsonOption = False,
@@ -77,6 +88,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
         else:
             print_line(f"Ran {len(ran)} migrations." if ran else "The ledger is up to date.")
 
+
+def _register_doctor(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def doctor(
         as_json: JsonOption = False,

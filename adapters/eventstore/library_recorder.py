@@ -4,7 +4,7 @@ A row of ours is seen by the library as a SealedEvent. A stored event of any oth
 the body [topic, state]; it is for the library's conformance cases, and no decision reads it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from threading import Event, RLock
@@ -68,7 +68,7 @@ class SharedStore:
         self._lock = RLock()
 
     @contextmanager
-    def held(self) -> Iterator[PostgresEventStore]:
+    def held(self) -> Generator[PostgresEventStore]:
         with self._lock:
             yield self._store
 
@@ -303,7 +303,7 @@ def _opened(body: bytes) -> tuple[str, bytes, bool]:
 
 
 @contextmanager
-def _unknown_if_broken(store: PostgresEventStore) -> Iterator[None]:
+def _unknown_if_broken(store: PostgresEventStore) -> Generator[None]:
     try:
         yield
     except Unavailable as error:

@@ -1,6 +1,6 @@
 """The event store in memory: for unit tests and simulation, under the same contract."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from threading import RLock
@@ -82,7 +82,7 @@ class MemoryEventStore:
             )
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         with self._lock:
             yield
 

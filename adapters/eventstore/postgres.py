@@ -1,6 +1,6 @@
 """The event store in PostgreSQL: one call a load, one call an append."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from itertools import starmap
@@ -110,7 +110,7 @@ class PostgresEventStore:
         return appended(rows, names=names, decode_head=_head)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None]:
         with self._commit_told(), self._connection.transaction():
             with translated():
                 self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
@@ -118,7 +118,7 @@ class PostgresEventStore:
             yield
 
     @contextmanager
-    def _commit_told(self) -> Iterator[None]:
+    def _commit_told(self) -> Generator[None]:
         """Say of a commit that was sent whether it failed or whether nobody knows."""
         try:
             with translated():
@@ -179,7 +179,7 @@ def connected(dsn: str) -> Connection:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translated() -> Generator[None]:
     """Say what the driver says of an outage in the words of the ports."""
     try:
         yield

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import Connection
 
 from sealbook.adapters.eventstore.keys import Keys
 from sealbook.application.ports import LedgerDamaged, Unavailable
@@ -45,7 +45,7 @@ def migrate(connection: Connection, *, keys: Keys, new_id: Callable[[], UUID]) -
         _check(applied)
         due = [migration for migration in migrations() if migration.number not in applied]
         for migration in due:
-            connection.execute(sql.SQL(migration.text))
+            connection.execute(migration.text.encode())
         if due:
             _note(connection, due)
         if not applied:

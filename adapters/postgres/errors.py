@@ -6,11 +6,13 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sealbook.application.ports import Unavailable
+
 DISK_FULL = ("No space left on device", "Disk quota exceeded")
 LOG_LINE_BYTES = 8192
 
 
-class ServerUnavailable(Exception):
+class ServerUnavailable(Unavailable):
     """There is no PostgreSQL to talk to; the message is one line: what happened and what to do."""
 
 

@@ -22,6 +22,8 @@ BY_CAPABILITY = (
     "--clear-groups",
     "--inh-caps=+dac_override",
     "--ambient-caps=+dac_override",
+    # Without it the change of id drops what is effective, and access() then answers no below a private folder.
+    "--securebits=+no_setuid_fixup",
 )
 REMEDY = "run the command as an ordinary user, allow user namespaces, or set SEALBOOK_DSN to a running server"
 

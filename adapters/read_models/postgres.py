@@ -7,7 +7,7 @@ between the two would count events twice. The fold is the domain's own.
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg import Connection, sql
@@ -23,7 +23,7 @@ from sealbook.projections.counts import Tally
 EVENTS_A_BATCH = 2_000
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
-_TABLES = {
+_TABLES: dict[str, LiteralString] = {
     "credentials": """
         stream uuid PRIMARY KEY, customer uuid NOT NULL, kind text NOT NULL, policy text NOT NULL,
         suspended boolean NOT NULL, revoked boolean NOT NULL, lapsed_at timestamptz, expires_at timestamptz,
@@ -179,7 +179,9 @@ class PostgresReadModels:
         for table in _TABLES:
             self._run("DROP TABLE IF EXISTS {}", _name(table, generation))
 
-    def _run(self, text: str, *names: sql.Composable, arguments: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def _run(
+        self, text: LiteralString, *names: sql.Composable, arguments: Sequence[object] = ()
+    ) -> list[tuple[Any, ...]]:
         cursor = self._connection.execute(sql.SQL(text).format(*names), arguments)
         return cursor.fetchall() if cursor.description else []
 

@@ -49,7 +49,7 @@ EVENT_CLASSES = sorted(EVENT_TYPES, key=lambda cls: EVENT_TYPES[cls].name)
 STATES = [Customer, Device, Credential, Policy]
 MOMENTS = st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC))
 POLICIES = st.builds(
-    lambda policy, version: policy.model_copy(update={"version": version}),
+    lambda policy, version: RenewalPolicy.model_validate(policy.model_dump() | {"version": version}),
     st.sampled_from(list(preset_policies().values())),
     st.integers(1, 2**31 - 1),
 )
@@ -250,14 +250,10 @@ def test_a_body_with_an_element_too_many_or_too_few_is_damage(cls: type[Event]) 
         (2, "2024-03-10"),
         (2, 2**63 - 1),
         (2, 1.5),
-        (3, 7),
-        (4, None),
         (5, b"short"),
         (6, "D"),
         (6, "D@1"),
-        (7, "1"),
         (8, "somebody"),
-        (9, 5),
     ],
 )
 def test_a_body_with_a_foreign_element_is_damage(place: int, value: object) -> None:

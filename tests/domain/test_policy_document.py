@@ -120,7 +120,7 @@ def test_a_document_without_it_is_refused(missing: str) -> None:
         pytest.param({"applies_to": "all"}, "recompute", id="an unknown way to apply"),
         pytest.param({"validity": "2 years"}, "is not a period", id="a validity that is no period"),
         pytest.param({"validity": "P0D"}, "use null for a credential that never expires", id="a validity of no time"),
-        pytest.param({"validity": 730}, "object", id="a validity that is a number"),
+        pytest.param({"validity": 730}, "validity", id="a validity that is a number"),
         pytest.param({"renewal_validity": "P0D"}, "a validity of no time", id="a renewal of no time"),
         pytest.param({"renew_on": "sometimes"}, "request", id="an unknown renewal"),
         pytest.param({"eligible_after": None}, "needs a validity and an eligible_after", id="use, never eligible"),

@@ -6,6 +6,7 @@ from importlib.resources import files
 import pytest
 
 from sealbook.domain import presets
+from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.presets import DEFAULT_POLICY, KindDocument, kind_document, preset_meanings, preset_policies
 from sealbook.domain.values import Kind
@@ -45,6 +46,8 @@ def test_a_mobile_certificate_is_on_one_device() -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.KB_MOBILE_CERTIFICATE])
-def test_a_kind_without_a_document_is_told(kind: Kind) -> None:
-    with pytest.raises(FileNotFoundError):
+def test_a_kind_without_a_document_is_not_issued(kind: Kind) -> None:
+    with pytest.raises(Refused) as caught:
         kind_document(kind)
+
+    assert caught.value.code is Refusal.NOT_ELIGIBLE

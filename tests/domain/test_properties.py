@@ -45,7 +45,7 @@ from tests.domain.test_replay_against_oracle import Written, moments, policies
 
 MAIN, OTHER = "main", "other"
 THOROUGH = settings(
-    max_examples=100,
+    max_examples=60,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -266,8 +266,9 @@ def test_a_use_is_within_the_validity_save_one_that_ends_a_grace(life: Life) -> 
 @given(lives(in_order=True))
 def test_what_is_decided_about_a_history_in_order_is_in_order(life: Life) -> None:
     # A version that took effect in a grace, or before a switch, takes over late: see the report.
-    late = [event for event in life.events() if isinstance(event, PolicySwitched) and event.automatic]
-    moments_of_events = [event.at for event in life.events() if event not in late]
+    automatic = [isinstance(event, PolicySwitched) and event.automatic for event in life.events()]
+    count = automatic.index(True) if any(automatic) else len(automatic)
+    moments_of_events = [event.at for event in life.events()[:count]]
 
     assert moments_of_events == sorted(moments_of_events)
 

@@ -6,9 +6,9 @@ import pytest
 
 from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import Event
-from sealbook.domain.credential import AutoRenewed, RenewalObjectionLodged, Revoked, Suspended, Used
+from sealbook.domain.credential import AutoRenewed, PolicySwitched, RenewalObjectionLodged, Revoked, Suspended, Used
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import RenewalCause
+from sealbook.domain.values import RenewalCause, SwitchMode
 from sealbook.projections.moment import credential_at
 from sealbook.projections.renewal_eligibility import (
     AutoRenewal,
@@ -105,9 +105,6 @@ def test_it_does_not_apply(policy: RenewalPolicy, history: tuple[Event, ...], as
 
 def test_it_does_not_apply_without_eligibility() -> None:
     # A switch that keeps the bounds brings a policy that renews to a credential that has none.
-    from sealbook.domain.credential import PolicySwitched
-    from sealbook.domain.values import SwitchMode
-
     switch = PolicySwitched(
         at=SUMMER, policy=USE_D.ref, mode=SwitchMode.KEEP, automatic=False, bounds=issued_under(FOREVER_N).bounds
     )
@@ -115,7 +112,7 @@ def test_it_does_not_apply_without_eligibility() -> None:
     assert eligibility(FOREVER_N, switch).reason is Reason.NO_ELIGIBILITY
 
 
-U3 = document("U3", renew_on="expiry", min_uses=2)
+TWICE_X2 = document("X2", renew_on="expiry", min_uses=2)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +123,7 @@ U3 = document("U3", renew_on="expiry", min_uses=2)
         pytest.param(USE_D, (), ELIGIBLE, AutoRenewal.AWAITING_USE, id="eligible, awaiting a use"),
         pytest.param(CLOCK_X, (counted(SUMMER),), ELIGIBLE, AutoRenewal.AWAITING_USE, id="used only before"),
         pytest.param(CLOCK_X, (counted(ELIGIBLE),), ELIGIBLE, AutoRenewal.EARNED, id="earned"),
-        pytest.param(U3, (counted(ELIGIBLE),), WINTER_2026, AutoRenewal.AWAITING_USE, id="one use too few"),
+        pytest.param(TWICE_X2, (counted(ELIGIBLE),), WINTER_2026, AutoRenewal.AWAITING_USE, id="one use too few"),
         pytest.param(CLOCK_X, (counted(AUTUMN_2025),), END, AutoRenewal.NOT_YET, id="renewed by the clock"),
         pytest.param(GRACE_G, (), END, AutoRenewal.GRACE, id="in its grace"),
         pytest.param(GRACE_G, (), GRACE_END - MICROSECOND, AutoRenewal.GRACE, id="at the end of its grace"),

@@ -9,7 +9,7 @@ from sealbook.domain.catalogue import Event
 from sealbook.domain.credential import Expired, RenewalObjectionLodged, Resumed, Revoked, Suspended
 from sealbook.domain.errors import Refusal
 from sealbook.projections.moment import credential_at
-from sealbook.projections.validity import Validity, ValidityState, current_validity
+from sealbook.projections.validity import Validity, ValidityState, current_validity, state_of
 from tests.domain.examples import (
     BOOK,
     END,
@@ -109,3 +109,7 @@ def test_before_the_issue_nothing_is_told() -> None:
     found = validity()
 
     assert (found.valid_from, found.policy, found.version, found.position) == (None, None, 0, 0)
+
+
+def test_what_was_never_issued_has_a_state_too() -> None:
+    assert state_of(None) is ValidityState.NOT_ISSUED

@@ -1,11 +1,12 @@
-"""A reader of `position > mine` misses nothing: not under many writers, rollbacks, or kills of them and of the server."""
+"""A reader of `position > mine` misses nothing, whatever is rolled back, and whoever is killed."""
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 from uuid import UUID, uuid4
 
 import pytest
@@ -25,14 +26,16 @@ from tests.commands import JANUARY
 from tests.conftest import LEDGER_ID
 from tests.system.writing import (
     Persistent,
+    Process,
+    Processes,
     acknowledged,
     assert_whole,
-    begin,
     finished,
     heard,
     holders,
     killed,
     opened,
+    tell,
     uses,
 )
 
@@ -47,20 +50,28 @@ class TailReader:
         self._ledger = Persistent(dsn)
         self._until: int | None = None
         self._thread = Thread(target=self._follow)
-        self._thread.start()
 
     def read_to(self, last: int) -> list[RecordedEvent]:
         self._until = last
         self._thread.join()
         return self.seen
 
-    def _follow(self) -> None:
-        mine = 0
-        while self._until is None or mine < self._until:
-            self.seen += self._ledger.ask(lambda store: store.read(after=mine, limit=40))  # noqa: B023  # asked at once
-            mine = self.seen[-1].position if self.seen else 0
-            Event().wait(PAUSE_SECONDS)
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.read_to(0 if self._until is None else self._until)
         self._ledger.close()
+
+    def _follow(self) -> None:
+        while self._until is None or self._mine < self._until:
+            self.seen += self._ledger.ask(lambda store: store.read(after=self._mine, limit=40))
+            Event().wait(PAUSE_SECONDS)
+
+    @property
+    def _mine(self) -> int:
+        return self.seen[-1].position if self.seen else 0
 
 
 class Abandoned(Exception):
@@ -116,29 +127,35 @@ def kill_and_restart(server: EmbeddedServer) -> EmbeddedServer:
     return EmbeddedServer.join(server.folder, durable=True)
 
 
+def going(processes: Processes, dsn: str, seed: int) -> Process:
+    writer = processes.begin("write", dsn, seed)
+    tell(writer, "go")
+    return writer
+
+
 def test_a_tail_reader_misses_nothing_whatever_is_killed_or_rolled_back(own_server: EmbeddedServer) -> None:
     dsn = own_server.dsn()
     store = opened(dsn)
     execute(store, holders())
     store.close()
-    tail = TailReader(dsn)
-    with rollbacks(dsn) as abandoned:
-        victim, *others = (begin("write", dsn, seed) for seed in (1, 2, 3))
-        acked = acknowledged([])
-        for _ in range(3):
+    with Processes() as processes, ExitStack() as restarted, TailReader(dsn) as tail:
+        with rollbacks(dsn) as abandoned:
+            victim, *others = (going(processes, dsn, seed) for seed in (1, 2, 3))
+            acked = acknowledged([])
+            for _ in range(3):
+                acked |= heard(victim, 5)
+                acked |= killed(victim)
+                victim = going(processes, dsn, 1)
             acked |= heard(victim, 5)
-            acked |= killed(victim)
-            victim = begin("write", dsn, 1)
-        acked |= heard(others[0], 5) | heard(others[1], 5)
-        with kill_and_restart(own_server):
+            restarted.enter_context(kill_and_restart(own_server))
             for writer in (victim, *others):
                 acked |= finished(writer)
-    store = opened(dsn)
-    seen = tail.read_to(store.last_position())
-    commands = [command for seed in (1, 2, 3) for batch in uses(seed) for command in batch]
-    assert seen == list(read_all(store))
-    assert abandoned
-    assert not {event.stream for event in seen} & set(abandoned)
-    assert acked.keys() == {command.command_id for command in commands}
-    assert_whole(store, commands=commands, acknowledged=acked)
-    store.close()
+        store = opened(dsn)
+        seen = tail.read_to(store.last_position())
+        commands = [command for seed in (1, 2, 3) for batch in uses(seed) for command in batch]
+        assert seen == list(read_all(store))
+        assert abandoned
+        assert not {event.stream for event in seen} & set(abandoned)
+        assert acked.keys() == {command.command_id for command in commands}
+        assert_whole(store, commands=commands, acknowledged=acked)
+        store.close()
