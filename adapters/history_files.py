@@ -196,17 +196,21 @@ def read_policy(argument: str) -> RenewalPolicy:
     """Return the policy of FILE, or of FILE#ID where the file maps ids to policies. Raises BadFile."""
     name, _, picked = argument.partition("#")
     try:
-        document = json.loads(Path(name).read_text(encoding="utf-8"))
+        document: object = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadFile(f"{name}: {(error.strerror or 'cannot be read').lower()}") from error
     except (ValueError, RecursionError) as error:
         raise BadFile(f"{name}: not a JSON document ({error})") from error
-    held = cast("dict[str, object]", document) if isinstance(document, dict) else {}
+    held = _mapping(document)
     if picked and picked not in held:
         raise BadFile(f"{name}: no policy {picked!r} in this file")
-    if not picked and held and all(isinstance(each, dict) for each in held.values()):
+    if not picked and held and all(isinstance(value, dict) for value in held.values()):
         raise BadFile(f"{name}: the file holds {len(held)} policies: pick one, like {name}#{next(iter(held))}")
     return policy_of(held[picked] if picked else document, where=argument)
+
+
+def _mapping(document: object) -> dict[str, object]:
+    return cast("dict[str, object]", document) if isinstance(document, dict) else {}
 
 
 def policy_of(document: object, *, where: str) -> RenewalPolicy:

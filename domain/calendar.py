@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
+from typing import assert_never
 from zoneinfo import ZoneInfo
 
 MICROSECOND = timedelta(microseconds=1)
@@ -83,6 +84,8 @@ def add(anchor: datetime, period: Period, *, calendar: Calendar, zone_name: str)
             return _midnight(_civil_end(local, period), zone_name)
         case Calendar.INSTANT:
             return _resolved(datetime.combine(_moved(local.date(), period), local.time()), zone_name)
+        case _:
+            assert_never(calendar)
 
 
 def shift_back(moment: datetime, period: Period, *, zone_name: str) -> datetime:

@@ -10,7 +10,7 @@ from typing import TypeVar, get_args
 from uuid import UUID
 
 from sealbook.domain import credential, customer, device, policy
-from sealbook.domain.credential import Credential
+from sealbook.domain.credential import Credential, adoption, holds, issuing, renewing, use
 
 State = TypeVar("State", Credential, customer.Customer, device.Device, policy.Policy)
 Event = customer.Event | device.Event | credential.Event | policy.Event
@@ -31,20 +31,20 @@ EVENT_TYPES: dict[type[Event], EventType] = {
     device.DeviceRegistered: EventType("device.registered", 1),
     device.DeviceBound: EventType("device.bound", 1),
     device.DeviceReleased: EventType("device.released", 1),
-    credential.Issued: EventType("credential.issued", 1),
-    credential.Used: EventType("credential.used", 1),
-    credential.UseRefused: EventType("credential.use_refused", 1),
-    credential.AutoRenewed: EventType("credential.auto_renewed", 1),
-    credential.Renewed: EventType("credential.renewed", 1),
-    credential.Suspended: EventType("credential.suspended", 1),
-    credential.Resumed: EventType("credential.resumed", 1),
-    credential.Revoked: EventType("credential.revoked", 1),
-    credential.Expired: EventType("credential.expired", 1),
-    credential.RenewalObjectionLodged: EventType("credential.renewal_objection_lodged", 1),
-    credential.PolicySwitched: EventType("credential.policy_switched", 1),
-    credential.RenewalObserved: EventType("credential.renewal_observed", 1),
-    credential.ExpiryObserved: EventType("credential.expiry_observed", 1),
-    credential.FactNotApplied: EventType("credential.fact_not_applied", 1),
+    issuing.Issued: EventType("credential.issued", 1),
+    use.Used: EventType("credential.used", 1),
+    use.UseRefused: EventType("credential.use_refused", 1),
+    renewing.AutoRenewed: EventType("credential.auto_renewed", 1),
+    renewing.Renewed: EventType("credential.renewed", 1),
+    holds.Suspended: EventType("credential.suspended", 1),
+    holds.Resumed: EventType("credential.resumed", 1),
+    holds.Revoked: EventType("credential.revoked", 1),
+    renewing.Expired: EventType("credential.expired", 1),
+    renewing.RenewalObjectionLodged: EventType("credential.renewal_objection_lodged", 1),
+    renewing.PolicySwitched: EventType("credential.policy_switched", 1),
+    adoption.RenewalObserved: EventType("credential.renewal_observed", 1),
+    adoption.ExpiryObserved: EventType("credential.expiry_observed", 1),
+    adoption.FactNotApplied: EventType("credential.fact_not_applied", 1),
     policy.Announced: EventType("policy.announced", 1),
     policy.Adopted: EventType("policy.adopted", 1),
     policy.Withdrawn: EventType("policy.withdrawn", 1),

@@ -162,7 +162,8 @@ def decide(state: State, command: Command) -> tuple[Event, ...]:
                 raise Refused(Refusal.DUPLICATE, "the customer is enrolled already")
             return (Enrolled(at=at, kind=kind, provenance=provenance),)
         case OpenCredential(at=at, credential=credential, kind=kind, exclusive=exclusive):
-            if exclusive and enrolled(state).holding(kind):
+            held_already = enrolled(state).holding(kind)
+            if exclusive and held_already:
                 raise Refused(Refusal.ALREADY_HELD, f"the customer holds a live {kind}: revoke or replace it first")
             return (CredentialOpened(at=at, credential=credential, kind=kind),)
         case CloseCredential(at=at, credential=credential):

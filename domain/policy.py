@@ -117,8 +117,10 @@ def decide(state: Policy, command: Command) -> tuple[Event, ...]:
     """Answer a command with new facts, nothing (already so), or a refusal."""
     match command:
         case Announce(at=at, document=document):
+            if _known(state, document):
+                return ()
             _check_notice(document, at)
-            return () if _known(state, document) else (Announced(at=at, document=document),)
+            return (Announced(at=at, document=document),)
         case Adopt(at=at, document=document):
             return () if _known(state, document) else (Adopted(at=at, document=document),)
         case Withdraw(at=at, version=version):
@@ -208,12 +210,15 @@ class PolicyBook:
     def next_switch(self, current: PolicyRef, *, after: datetime, kind: Kind, holder: HolderKind) -> Switch | None:
         """Return when a later announced version takes over a credential by itself (A10)."""
         held = self.policies.get(current.policy_id, UNKNOWN)
-        for policy in held.versions:
-            if policy.version <= current.version or policy.version not in held.announced - held.withdrawn:
-                continue
-            starts = policy.effective_from
-            if policy.applies_to == "new" or starts is None or starts <= after:
-                continue
-            if policy.concerns(kind=kind, holder=holder):
-                return Switch(at=starts, policy=policy.ref, mode=SwitchMode(policy.applies_to))
-        return None
+        later = [
+            Switch(at=policy.effective_from, policy=policy.ref, mode=SwitchMode(policy.applies_to))
+            for policy in held.versions
+            if policy.version > current.version
+            and policy.version in held.announced - held.withdrawn
+            and policy.applies_to != "new"
+            and policy.effective_from is not None
+            and policy.effective_from > after
+            and policy.concerns(kind=kind, holder=holder)
+        ]
+        # Of two that take effect at once, the higher is in force.
+        return min(later, key=lambda switch: (switch.at, -switch.policy.version), default=None)

@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -21,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from sealbook.domain.calendar import NO_TIME, Calendar, Period, shift_back, zone
+from sealbook.domain.calendar import EARLIEST, LATEST, NO_TIME, Calendar, Period, shift_back, zone
 from sealbook.domain.values import HolderKind, Kind, PolicyRef
 
 NOTICE = Period(months=1, days=0)
@@ -31,9 +32,27 @@ LOOK_BACK_USES_MAX = 16
 
 
 def _period(value: object) -> object:
-    return Period.parse(value) if isinstance(value, str) else value
+    if value is None or isinstance(value, Period):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("a period is written as text, like P2Y")  # noqa: TRY004
+    return Period.parse(value)
 
 
+def _written(value: object) -> object:
+    if isinstance(value, int | float):
+        raise ValueError("a moment is written as text, like 2026-01-01T00:00:00+09:00")  # noqa: TRY004
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    if not EARLIEST.year < value.year < LATEST.year:
+        raise ValueError(f"a moment lies in the years {EARLIEST.year + 1} to {LATEST.year - 1}")
+    return value.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, BeforeValidator(_written), AfterValidator(_utc)]
+"""In UTC, so that one moment written with two offsets is one document with one digest."""
 PeriodField = Annotated[Period, BeforeValidator(_period), PlainSerializer(str)]
 Name = Annotated[str, StringConstraints(strict=True, min_length=1, max_length=64)]
 PolicyId = Annotated[str, StringConstraints(strict=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
@@ -53,8 +72,8 @@ class RenewalPolicy(BaseModel):
 
     policy_id: PolicyId
     version: Version = 1
-    announced_at: AwareDatetime | None = None
-    effective_from: AwareDatetime | None = None
+    announced_at: Moment | None = None
+    effective_from: Moment | None = None
     law_forced: StrictBool = False
     kinds: frozenset[Kind] | None = Field(default=None, min_length=1)
     holders: frozenset[HolderKind] | None = Field(default=None, min_length=1)

@@ -7,6 +7,7 @@ The norm is domain 4.5 and 4.6.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import assert_never
 
 from sealbook.domain.calendar import (
     NO_TIME,
@@ -142,7 +143,8 @@ def on_request(policy: RenewalPolicy, term: Term, at: datetime) -> Bounds | None
     end = term.bounds.expires_at
     if policy.renew_on != "request" or policy.request_window is None or end is None:
         return None
-    opens_at = shift_back(end, policy.request_window, zone_name=policy.zone)
+    # A request that reaches back before the present period asks for nothing of this one.
+    opens_at = max(shift_back(end, policy.request_window, zone_name=policy.zone), term.bounds.anchor)
     return _extended(policy, term, at) if opens_at <= at < end else None
 
 
@@ -194,6 +196,8 @@ def _uses_counted(policy: RenewalPolicy, term: Term) -> int:
         case Period() as look_back:
             end = term.bounds.expires_at
             return 0 if end is None else term.uses.since(shift_back(end, look_back, zone_name=policy.zone))
+        case _:
+            assert_never(policy.usage_since)
 
 
 def _extended(policy: RenewalPolicy, term: Term, at: datetime) -> Bounds:

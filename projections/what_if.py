@@ -22,15 +22,12 @@ from sealbook.domain.credential import (
     SwitchPolicy,
     UseRefused,
 )
-from sealbook.domain.errors import Refusal
+from sealbook.domain.credential.use import OF_THE_USE_ITSELF
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import RenewalCause, SwitchMode
+from sealbook.domain.values import SwitchMode
 from sealbook.projections.renewal_eligibility import AutoRenewal, auto_renewal
 from sealbook.projections.validity import ValidityState, state_of
-
-_OF_THE_USE_ITSELF = (Refusal.REPORTED, Refusal.WRONG_DEVICE)
-"""Refusals that no policy for renewal has a part in; any other attempt might have passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +84,8 @@ class Replayed:
 
     @property
     def refused(self) -> int:
-        """How many uses were refused, those that another system refused not counted."""
-        return sum(isinstance(event, UseRefused) and event.reason is not Refusal.REPORTED for event in self.events)
+        """How many uses the policy refused."""
+        return sum(isinstance(event, UseRefused) and event.reason not in OF_THE_USE_ITSELF for event in self.events)
 
     @property
     def lapses(self) -> int:
@@ -124,7 +121,8 @@ def under(history: History, scenario: Scenario) -> History:
         return replace(history, issue=replace(issue, policy=policy.ref))
     switch = SwitchPolicy(at=at, policy=policy.ref, mode=scenario.mode)
     before = [fact for fact in history.facts if fact.at < at]
-    return replace(history, facts=(*before, switch, *history.facts[len(before) :]))
+    after = [fact for fact in history.facts if fact.at >= at]
+    return replace(history, facts=(*before, switch, *after))
 
 
 def answer(replayed: Replayed, *, policies: PolicyBook, as_of: datetime) -> Answer:
@@ -148,7 +146,7 @@ def decisions(events: Iterable[Event]) -> tuple[Event, ...]:
         event
         for event in events
         if isinstance(event, AutoRenewed | Renewed | Expired)
-        or (isinstance(event, UseRefused) and event.reason not in _OF_THE_USE_ITSELF)
+        or (isinstance(event, UseRefused) and event.reason not in OF_THE_USE_ITSELF)
     )
 
 
@@ -164,7 +162,7 @@ def facts_of(history: Iterable[RecordedEvent], *, name: str) -> History | None:
         if isinstance(event, credential.Issued):
             issue = _issue(event)
         elif isinstance(event, credential.Event):
-            fact = _fact(event)
+            fact = credential.fact_of(event)
             facts.extend(() if fact is None else (fact,))
     return None if issue is None else History(name=name, issue=issue, facts=facts)
 
@@ -178,61 +176,6 @@ def _issue(event: credential.Issued) -> Issue:
         holder=event.holder,
         policy=event.policy,
         replaces=event.replaces,
-        old_end=event.bounds.expires_at if event.replaces else None,
+        old_end=event.old_end,
         provenance=event.provenance,
     )
-
-
-def _fact(event: Event) -> Fact | None:
-    match event:
-        case credential.Used(at=at, channel=channel, purpose=purpose):
-            return credential.Use(at=at, channel=channel, purpose=purpose)
-        case credential.UseRefused():
-            return _attempt(event)
-        case credential.Renewed(at=at):
-            return credential.RequestRenewal(at=at)
-        case credential.Suspended(at=at, reason=reason):
-            return credential.Suspend(at=at, reason=reason)
-        case credential.Resumed(at=at):
-            return credential.Resume(at=at)
-        case credential.Revoked(at=at, reason=reason):
-            return credential.Revoke(at=at, reason=reason)
-        case credential.RenewalObjectionLodged(at=at):
-            return credential.ObjectToRenewal(at=at)
-        case credential.PolicySwitched(automatic=False):
-            return SwitchPolicy(at=event.at, policy=event.policy, mode=event.mode)
-        case credential.RenewalObserved(at=at, expires_at=expires_at):
-            return credential.ObserveRenewal(at=at, expires_at=expires_at)
-        case credential.ExpiryObserved(at=at):
-            return credential.ObserveExpiry(at=at)
-        case credential.FactNotApplied():
-            return _not_applied(event)
-        case AutoRenewed(cause=RenewalCause.EXPIRY) | Expired() | credential.PolicySwitched():
-            # That the clock was consulted is a fact: what came back-dated later found it decided.
-            return credential.Settle(at=event.at)
-        case credential.Issued() | AutoRenewed():
-            return None
-
-
-def _attempt(event: UseRefused) -> Fact:
-    if event.reason in _OF_THE_USE_ITSELF:
-        return credential.RecordRefusal(at=event.at, channel=event.channel, purpose=event.purpose)
-    return credential.Use(at=event.at, channel=event.channel, purpose=event.purpose)
-
-
-def _not_applied(event: credential.FactNotApplied) -> Fact:
-    match event.fact:
-        case "suspended":
-            return credential.Suspend(at=event.at)
-        case "resumed":
-            return credential.Resume(at=event.at)
-        case "revoked":
-            return credential.Revoke(at=event.at)
-        case "renewal_requested":
-            return credential.RequestRenewal(at=event.at)
-        case "renewal_objected":
-            return credential.ObjectToRenewal(at=event.at)
-        case "policy_switched" if event.switch_to is not None and event.mode is not None:
-            return SwitchPolicy(at=event.at, policy=event.switch_to, mode=event.mode)
-        case other:
-            raise ValueError(f"a recorded fact of an unknown kind: {other!r}")

@@ -62,10 +62,11 @@ def register(app: typer.Typer, composition: Composition) -> None:
 
 
 def _live(opened: OpenLedger, *, customers: int, years: float, seed: int) -> list[str]:
-    """Live the lives, unless this ledger holds them already; return the customers' names."""
+    """Live the lives that this ledger does not hold yet; return the customers' names."""
     random = Random(seed)  # noqa: S311 (invented lives, not secrets)
     begin = opened.now - years * YEAR
     names = [f"DEMO-{seed}-{number:05}" for number in range(1, customers + 1)]
+    held = {name.value for name in opened.store.named(NameKind.CUSTOMER)}
     lives = [
         bank.Life(
             name=name,
@@ -74,8 +75,9 @@ def _live(opened: OpenLedger, *, customers: int, years: float, seed: int) -> lis
             policy_id=DEFAULT_POLICY,
         )
         for name in names
+        if name not in held
     ]
-    if _is_there(opened, names[0]):
+    if not lives:
         return names
     adopt = OnPolicy(
         policy_id=DEFAULT_POLICY,
@@ -84,15 +86,11 @@ def _live(opened: OpenLedger, *, customers: int, years: float, seed: int) -> lis
     )
     asked = [Command(request=adopt, command_id=opened.new_id(), actor="bank", channel="demo")]
     asked += bank.commands(lives, random=random, new_id=opened.new_id)
-    with progress(f"{customers} customers live for {years:g} years", "commands") as advanced:
+    with progress(f"{len(lives)} customers live for {years:g} years", "commands") as advanced:
         for start in range(0, len(asked), COMMANDS_A_BATCH):
             execute(opened.store, asked[start : start + COMMANDS_A_BATCH])
             advanced(start + COMMANDS_A_BATCH)
     return names
-
-
-def _is_there(opened: OpenLedger, name: str) -> bool:
-    return any(held.value == name for held in opened.store.named(NameKind.CUSTOMER))
 
 
 def _tell(opened: OpenLedger, names: list[str]) -> None:
@@ -111,9 +109,11 @@ def _tell(opened: OpenLedger, names: list[str]) -> None:
 
 def _telling(opened: OpenLedger, names: list[str]) -> tuple[str, list[Entry]]:
     """Return the credential in whose life the most kinds of things happened."""
+    held = {name.value for name in opened.store.named(NameKind.CREDENTIAL)}
     stories = {
         name: questions.history(opened.store, name, kinds=[NameKind.CREDENTIAL], as_of=None, known_at=None)
         for name in names[:50]
+        if name in held
     }
     name = max(stories, key=lambda each: (_variety(stories[each]), -len(stories[each])))
     return name, stories[name]
@@ -150,6 +150,8 @@ def _compare(opened: OpenLedger) -> None:
 
 def _what_next(place: Place, name: str) -> None:
     where = "" if place.ledger in (None, DEFAULT_LEDGER) else f" --ledger {place.ledger}"
+    where += "" if place.dsn is None else " --dsn DSN"
+    where += "" if place.keys is None else f" --keys {place.keys}"
     print_line("\nTRY NEXT")
     for command in (
         f"sealbook show {name}{where}",

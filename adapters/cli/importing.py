@@ -1,13 +1,15 @@
 """import: adopt a history from a file."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from sealbook.adapters.cli.output import print_json, print_line, progress, warn
+from sealbook.adapters.cli.output import counted, print_json, print_line, progress, warn
 from sealbook.adapters.cli.session import (
     BadInput,
     Composition,
@@ -15,11 +17,12 @@ from sealbook.adapters.cli.session import (
     JsonOption,
     KeysOption,
     LedgerOption,
+    OpenLedger,
     Place,
 )
-from sealbook.adapters.history_files import facts_file, given_policies, set_aside, uses_file
+from sealbook.adapters.history_files import HistoryFile, facts_file, given_policies, set_aside, uses_file
 from sealbook.application.import_forms import FactsForm, UsesForm
-from sealbook.application.importing import Form, Import, ImportResult, LineError, OtherOptions
+from sealbook.application.importing import Form, Import, ImportResult, Line, LineError, OtherOptions, Row
 from sealbook.domain.values import Kind
 
 
@@ -57,55 +60,72 @@ def register(app: typer.Typer, composition: Composition) -> None:
         provenance = f"import {history.digest.hex()[:16]}"
         with ExitStack() as stack:
             opened = stack.enter_context(composition.open(Place(ledger=ledger, dsn=dsn, keys=keys), create=True))
+            skip = stack.enter_context(set_aside(history, skip_bad, warn)) if skip_bad else None
+            run = _Run(opened, history, skip, stack.enter_context(progress(f"importing {file.name}", "lines")))
             if format_ is Format.FACTS:
-                form: Form[Any] = FactsForm(
-                    store=opened.store, policies_given=policies, kind=kind, provenance=provenance, new_id=opened.new_id
+                result = run(
+                    FactsForm(
+                        store=opened.store,
+                        policies_given=policies,
+                        kind=kind,
+                        provenance=provenance,
+                        new_id=opened.new_id,
+                    )
                 )
             else:
-                form = UsesForm(
-                    store=opened.store,
-                    policies_given=policies,
-                    kind=kind,
-                    reissue=reissue,
-                    provenance=provenance,
-                    new_id=opened.new_id,
+                result = run(
+                    UsesForm(
+                        store=opened.store,
+                        policies_given=policies,
+                        kind=kind,
+                        reissue=reissue,
+                        provenance=provenance,
+                        new_id=opened.new_id,
+                    )
                 )
-            skip = stack.enter_context(set_aside(history, skip_bad, warn)) if skip_bad else None
-            advanced = stack.enter_context(progress(f"importing {file.name}", "lines"))
-            job = Import(
-                store=opened.store,
-                file=history,
-                form=form,
-                now=opened.now,
-                new_id=opened.new_id,
-                skip=skip,
-                advanced=advanced,
-            )
-            result = _run(job, file)
         _print(file, result, as_json=as_json)
 
 
-def _run(job: Import[Any], file: Path) -> ImportResult:
-    try:
-        return job.run()
-    except LineError as bad:
-        raise BadInput(
-            f"{file}, line {bad.number}: {bad.reason} (correct it, or set bad lines aside with --skip-bad FILE)"
-        ) from None
-    except OtherOptions as other:
-        raise BadInput(f"{file}: {other}") from None
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One import, in whatever form its lines are."""
+
+    opened: OpenLedger
+    history: HistoryFile
+    skip: Callable[[Row, str], None] | None
+    advanced: Callable[[int], None]
+
+    def __call__(self, form: Form[Line]) -> ImportResult:
+        job = Import(
+            store=self.opened.store,
+            file=self.history,
+            form=form,
+            now=self.opened.now,
+            new_id=self.opened.new_id,
+            skip=self.skip,
+            advanced=self.advanced,
+        )
+        try:
+            return job.run()
+        except LineError as bad:
+            raise BadInput(
+                f"{self.history.path}, line {bad.number}: {bad.reason}"
+                " (correct it, or set bad lines aside with --skip-bad FILE)"
+            ) from None
+        except OtherOptions as other:
+            raise BadInput(f"{self.history.path}: {other}") from None
 
 
 def _print(file: Path, result: ImportResult, *, as_json: bool) -> None:
     if as_json:
         print_json(result)
         return
-    print_line(f"{file.name}: {result.lines:,} lines became {result.events:,} events.")
+    print_line(f"{file.name}: {counted(result.lines, 'line')} became {counted(result.events, 'event')}.")
     if result.resumed_at:
         print_line(f"The ledger held it up to line {result.resumed_at:,} already.")
     if result.skipped:
-        print_line(f"{result.skipped:,} bad lines were set aside.")
+        print_line(f"Set aside: {counted(result.skipped, 'bad line')}.")
     for reason, count in sorted(result.uses_refused.items()):
-        print_line(f"{count:,} uses were refused: {reason}.")
+        print_line(f"Refused as {reason}: {counted(count, 'use')}.")
     for fact, count in sorted(result.facts_not_applied.items()):
-        print_line(f"{count:,} facts had no effect and are kept as such: {fact}.")
+        print_line(f"Without effect, and kept as such: {counted(count, 'fact')} ({fact}).")

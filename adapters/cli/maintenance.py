@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sealbook.adapters.cli.output import print_json, print_line, progress
+from sealbook.adapters.cli.output import counted, print_json, print_line, progress
 from sealbook.adapters.cli.session import (
     Composition,
     DsnOption,
@@ -86,7 +86,7 @@ def _register_migrate(app: typer.Typer, composition: Composition) -> None:
         if as_json:
             print_json({"migrations": ran})
         else:
-            print_line(f"Ran {len(ran)} migrations." if ran else "The ledger is up to date.")
+            print_line(f"Ran {counted(len(ran), 'migration')}." if ran else "The ledger is up to date.")
 
 
 def _register_doctor(app: typer.Typer, composition: Composition) -> None:

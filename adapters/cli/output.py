@@ -43,6 +43,11 @@ def iso(moment: datetime, *, zone: str = ZONE) -> str:
     return moment.astimezone(ZoneInfo(zone)).isoformat()
 
 
+def counted(number: int, unit: str) -> str:
+    """Return a number with its unit, in the plural where it is due."""
+    return f"{number:,} {unit}" if number == 1 else f"{number:,} {unit}s"
+
+
 def print_json(value: object) -> None:
     print_line(json.dumps(plain(value), ensure_ascii=False))
 

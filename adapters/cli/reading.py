@@ -1,5 +1,6 @@
 """show, history and report: questions, at a moment on both axes of time."""
 
+import dataclasses
 from typing import Annotated
 
 import typer
@@ -23,9 +24,6 @@ from sealbook.domain.catalogue import event_name
 from sealbook.projections.counts import Report
 from sealbook.projections.timeline import Entry
 from sealbook.projections.validity import ValidityState
-
-_OWN_COLUMN = ("at", "document")
-"""Fields of an event that a timeline shows in a column of their own, or not at all."""
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
@@ -147,7 +145,7 @@ def why(standing: Standing) -> str:
     validity = standing.validity
     match validity.state:
         case ValidityState.NOT_ISSUED:
-            return "It had not been issued."
+            return "Nothing was known of it, or it had not been issued."
         case ValidityState.ACTIVE if validity.expires_at is None:
             return "A use from its device passes; it has no end."
         case ValidityState.ACTIVE:
@@ -178,8 +176,8 @@ def _entry(entry: Entry) -> dict[str, object]:
 
 
 def _fields(entry: Entry) -> dict[str, object]:
-    fields = plain(entry.recorded.event)
-    return {key: value for key, value in fields.items() if key != "at"} if isinstance(fields, dict) else {}
+    event = entry.recorded.event
+    return {each.name: plain(getattr(event, each.name)) for each in dataclasses.fields(event) if each.name != "at"}
 
 
 def print_timeline(entries: list[Entry], *, most: int | None = None) -> None:
@@ -193,6 +191,8 @@ def print_timeline(entries: list[Entry], *, most: int | None = None) -> None:
         print_line(f"({len(entries) - len(shown)} events in between are not shown)")
 
 
+_TOLD = ("fact", "reason", "channel", "cause", "credential", "device", "customer", "mode")
+"""Fields of an event that say what happened."""
 _SHOWN = (
     "term.bounds.expires_at",
     "term.bounds.eligible_from",
@@ -206,7 +206,7 @@ _SHOWN = (
 
 def _changed(entry: Entry) -> str:
     fields = _fields(entry)
-    told = [f"{key} {fields[key]}" for key in ("reason", "channel", "cause", "device", "customer") if fields.get(key)]
+    told = [f"{key} {fields[key]}" for key in _TOLD if fields.get(key)]
     moved = [
         f"{path.rpartition('.')[2]} {plain(entry.before.get(path))} -> {plain(entry.after[path])}"
         for path in _SHOWN

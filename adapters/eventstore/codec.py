@@ -6,8 +6,8 @@ envelope says is not said again among the fields. The same event always gives th
 bytes that would be written otherwise are refused: a proof speaks of bytes.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache
@@ -24,6 +24,7 @@ from sealbook.domain.customer import Customer
 from sealbook.domain.device import Device
 from sealbook.domain.policy import Policy
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.renewal import Bounds, QualifyingUses, Term
 from sealbook.domain.values import PolicyRef
 
 HEAD_SCHEMA = 1
@@ -115,7 +116,9 @@ def decode_head(stored: bytes) -> Aggregate:
     """Return the state of a head. Raises LedgerDamaged for a head of another schema."""
     schema, name, *values = msgspec.msgpack.decode(stored)
     if schema != HEAD_SCHEMA:
-        raise LedgerDamaged(f"a head is of schema {schema}, this version folds schema {HEAD_SCHEMA}: run sealbook fsck")
+        raise LedgerDamaged(
+            f"a head is of schema {schema}, this version folds schema {HEAD_SCHEMA}: use the version that wrote it"
+        )
     if name is None:
         return None
     return cast("Aggregate", _form_of(_AGGREGATES[name]).read(values))
@@ -131,6 +134,7 @@ def from_microseconds(stored: int) -> datetime:
 
 _pack = msgspec.msgpack.Encoder().encode
 _EVENT_CLASSES: dict[tuple[str, int], Any] = {(kind.name, kind.version): cls for cls, kind in EVENT_TYPES.items()}
+_RECORDS: tuple[Any, ...] = (Bounds, Credential, Customer, Device, Policy, QualifyingUses, Term)
 _AGGREGATES: dict[str, type] = {
     "credential": Credential,
     "customer": Customer,
@@ -162,12 +166,14 @@ def _optional(form: _Form) -> _Form:
 
 
 def _sequence(form: _Form, make: Convert) -> _Form:
-    # Sets are written in order, so that equal states give equal bytes.
-    ordered: Convert = sorted if make is frozenset else list
-    return _Form(
-        write=lambda values: [form.write(value) for value in ordered(values)],
-        read=lambda values: make(form.read(value) for value in values),
-    )
+    def write(values: Iterable[Any]) -> list[Any]:
+        # Sets are written in order, so that equal states give equal bytes.
+        return [form.write(value) for value in (sorted(values) if make is frozenset else values)]
+
+    def read(values: list[Any]) -> object:
+        return make([form.read(value) for value in values])
+
+    return _Form(write=write, read=read)
 
 
 def _pair(first: _Form, second: _Form) -> _Form:
@@ -177,7 +183,7 @@ def _pair(first: _Form, second: _Form) -> _Form:
     )
 
 
-def _record(cls: type) -> _Form:
+def _record(cls: Any) -> _Form:  # noqa: ANN401 (any dataclass)
     forms = _fields(cls)
     names = [name for name, _ in forms]
     return _Form(
@@ -220,6 +226,6 @@ def _form_of(hint: Any) -> _Form:  # noqa: ANN401 (a type hint has no type)
         return _PLAIN[str]
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return _Form(lambda value: value.value, hint)
-    if is_dataclass(hint):
-        return _record(cast("type", hint))
+    if hint in _RECORDS:
+        return _record(hint)
     raise TypeError(f"no form for {hint!r}: add one before storing such a field")

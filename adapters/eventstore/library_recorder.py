@@ -7,6 +7,7 @@ the body [topic, state]; it is for the library's conformance cases, and no decis
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import islice
 from threading import Event, RLock
 from typing import Any, cast
 from uuid import UUID
@@ -55,11 +56,10 @@ class SealedEvent(StoredEvent):
 
 
 class SharedStore:
-    """A store that threads share by taking turns.
+    """A store that threads share by taking turns, for its one connection may be in a transaction.
 
-    Its one connection holds a transaction while the book is held, so nothing of another thread may
-    come in between. Writers of one book wait for each other in any case; whoever needs reads beside
-    them opens a store of their own.
+    Writers of one book wait for each other in any case; whoever needs reads beside them opens
+    another store.
     """
 
     def __init__(self, store: PostgresEventStore, *, randomness: Callable[[int], bytes]) -> None:
@@ -119,14 +119,9 @@ class LedgerRecorder(ApplicationRecorder):
         *,
         inclusive_of_start: bool = True,
     ) -> Sequence[Notification]:
-        after = 0 if start is None else start - inclusive_of_start
-        found: list[Notification] = []
-        for notification in self._log(after, _POSITION_MAX if stop is None else stop):
-            if len(found) == limit:
-                break
-            if not topics or notification.topic in topics:
-                found.append(notification)
-        return found
+        after = 0 if start is None else start - 1 if inclusive_of_start else start
+        log = self._log(after, _POSITION_MAX if stop is None else stop)
+        return list(islice((each for each in log if not topics or each.topic in topics), limit))
 
     def max_notification_id(self) -> int | None:
         return self.last_position() or None
@@ -218,9 +213,7 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
 
     def _read(self, last: int) -> None:
         until = min(last, self._after + EVENTS_A_READ)
-        found = self._log.select_notifications(
-            self._after, EVENTS_A_READ, until, self._topics, inclusive_of_start=False
-        )
+        found = self._log.select_notifications(self._after + 1, EVENTS_A_READ, until, self._topics)
         self._ready = list(reversed(found))
         self._after = until
 
@@ -272,14 +265,9 @@ def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[SealedEvent]) -> list
     heads = [move.head for move in moves.values()]
     states = [None if head.state is None else encode_head(head.state) for head in heads]
     events = [[0, row.originator_id, row.originator_version, row.salt, row.mac, row.state] for row in rows]
-    names_and_commands: list[list[object]] = [[]] * 11
-    no_progress = [None] * 5
-    return [
-        *(BOOK, True, *reads),
-        *(*reads, [head.version for head in heads], states),
-        *(list(column) for column in zip(*events, strict=True)),
-        *(*names_and_commands, *no_progress),
-    ]
+    columns = [list(column) for column in zip(*events, strict=True)]
+    nothing: list[object] = [*([[]] * 11), *([None] * 5)]  # no names, no commands, no import
+    return [BOOK, True, *reads, *reads, [head.version for head in heads], states, *columns, *nothing]
 
 
 def _stored(row: _Columns) -> StoredEvent:

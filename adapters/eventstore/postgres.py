@@ -113,7 +113,7 @@ class PostgresEventStore:
     def locked(self) -> Generator[None]:
         with self._commit_told(), self._connection.transaction():
             with translated():
-                self._connection.execute(f"SET LOCAL lock_timeout = '{LOCK_WAIT_SECONDS}s'")
+                self._connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_SECONDS}s"])
                 self._connection.execute("SELECT sealbook.lock_book(%s::smallint)", [BOOK])
             yield
 

@@ -46,10 +46,13 @@ def migrate(connection: Connection, *, keys: Keys, new_id: Callable[[], UUID]) -
         due = [migration for migration in migrations() if migration.number not in applied]
         for migration in due:
             connection.execute(migration.text.encode())
+        # What the ledger is made of belongs to its owner, whoever ran the maintenance.
+        connection.execute("SET LOCAL ROLE sealbook_owner")
         if due:
             _note(connection, due)
         if not applied:
             _found(connection, keys, new_id())
+        connection.execute("RESET ROLE")
     return [migration.number for migration in due]
 
 

@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from typing import assert_never
 
 from sealbook.domain.credential import adoption, holds, issuing, renewing, use
 from sealbook.domain.credential.adoption import (
@@ -77,6 +76,7 @@ __all__ = [
     "Used",
     "decide",
     "evolve",
+    "fact_of",
     "fold",
     "issued",
     "refusal_of_use",
@@ -103,19 +103,15 @@ Command = Issue | Fact | Adopt
 
 def evolve(state: State, event: Event) -> State:
     """Apply one fact. Raises Refused(not_issued) when a history does not begin with its issue."""
-    match event:
-        case Issued():
-            return issuing.begin(event)
-        case Used() | UseRefused():
-            return use.evolve(issued(state), event)
-        case AutoRenewed() | Renewed() | Expired() | RenewalObjectionLodged() | PolicySwitched():
-            return renewing.evolve(issued(state), event)
-        case Suspended() | Resumed() | Revoked():
-            return holds.evolve(issued(state), event)
-        case RenewalObserved() | ExpiryObserved() | FactNotApplied():
-            return issued(state)
-        case _:
-            assert_never(event)
+    if isinstance(event, Issued):
+        return issuing.begin(event)
+    if isinstance(event, use.Event):
+        return use.evolve(issued(state), event)
+    if isinstance(event, renewing.Event):
+        return renewing.evolve(issued(state), event)
+    if isinstance(event, holds.Event):
+        return holds.evolve(issued(state), event)
+    return adoption.evolve(issued(state), event)
 
 
 def fold(history: Iterable[Event], since: State = None) -> State:
@@ -136,38 +132,35 @@ def decide(state: State, command: Command, policies: PolicyBook) -> tuple[Event,
     return (*decided, *_answer(now, command, policies))
 
 
+def fact_of(event: Event) -> Fact | None:
+    """Return the fact that an event came of, for a replay; None for an issue and for what a policy decided."""
+    if isinstance(event, Issued):
+        return None
+    if isinstance(event, use.Event):
+        return use.fact_of(event)
+    if isinstance(event, renewing.Event):
+        return renewing.fact_of(event)
+    if isinstance(event, holds.Event):
+        return holds.fact_of(event)
+    return adoption.fact_of(event)
+
+
 def _answer(state: Credential, command: Fact, policies: PolicyBook) -> tuple[Event, ...]:
-    match command:
-        case Use() | RecordRefusal():
-            return use.decide(state, command, policies.policy(state.policy))
-        case RequestRenewal() | ObjectToRenewal() | SwitchPolicy() | Settle():
-            return renewing.decide(state, command, policies)
-        case Suspend() | Resume() | Revoke():
-            return holds.decide(state, command)
-        case ObserveRenewal() | ObserveExpiry():
-            return adoption.decide(command)
-        case _:
-            assert_never(command)
+    if isinstance(command, use.Command):
+        return use.decide(state, command, policies.policy(state.policy))
+    if isinstance(command, renewing.Command):
+        return renewing.decide(state, command, policies)
+    if isinstance(command, holds.Command):
+        return holds.decide(state, command)
+    return adoption.decide(command)
 
 
 def _adopt(state: Credential, fact: Fact, policies: PolicyBook) -> tuple[Event, ...]:
     try:
-        return _answer(state, fact, policies)
+        answered = _answer(state, fact, policies)
     except Refused as refused:
-        return (_not_applied(fact, refused.code),)
-
-
-def _not_applied(fact: Fact, reason: Refusal) -> FactNotApplied:
-    policy, mode = (fact.policy, fact.mode) if isinstance(fact, SwitchPolicy) else (None, None)
-    return FactNotApplied(at=fact.at, fact=_FACT_NAMES[type(fact)], reason=reason, switch_to=policy, mode=mode)
-
-
-_FACT_NAMES: dict[type[Fact], str] = {
-    Suspend: "suspended",
-    Resume: "resumed",
-    Revoke: "revoked",
-    RequestRenewal: "renewal_requested",
-    ObjectToRenewal: "renewal_objected",
-    SwitchPolicy: "policy_switched",
-}
-"""The facts that the rules can refuse; a refused use is an event of its own."""
+        return (adoption.not_applied(fact, refused.code),)
+    if isinstance(fact, ObjectToRenewal) and not answered:
+        # Under another policy it might be the first of its period, so a what-if needs it.
+        return (RenewalObjectionLodged(at=fact.at),)
+    return answered

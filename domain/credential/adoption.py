@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
+from sealbook.domain.credential import holds, renewing
+from sealbook.domain.credential.standing import Credential
 from sealbook.domain.errors import Refusal
 from sealbook.domain.values import PolicyRef, SwitchMode
 
@@ -41,6 +43,25 @@ class FactNotApplied:
 
 Event = RenewalObserved | ExpiryObserved | FactNotApplied
 
+Refusable = (
+    holds.Suspend
+    | holds.Resume
+    | holds.Revoke
+    | renewing.RequestRenewal
+    | renewing.ObjectToRenewal
+    | renewing.SwitchPolicy
+)
+"""The facts that the rules can refuse; a refused use is an event of its own."""
+
+_NAMES: dict[type[Refusable], str] = {
+    holds.Suspend: "suspended",
+    holds.Resume: "resumed",
+    holds.Revoke: "revoked",
+    renewing.RequestRenewal: "renewal_requested",
+    renewing.ObjectToRenewal: "renewal_objected",
+    renewing.SwitchPolicy: "policy_switched",
+}
+
 
 # --- Commands
 
@@ -59,6 +80,18 @@ class ObserveExpiry:
 Command = ObserveRenewal | ObserveExpiry
 
 
+# --- Evolve
+
+
+def evolve(state: Credential, event: Event) -> Credential:
+    """Return the state as it was: an observation changes nothing."""
+    match event:
+        case RenewalObserved() | ExpiryObserved() | FactNotApplied():
+            return state
+        case _:
+            assert_never(event)
+
+
 # --- Decide
 
 
@@ -70,3 +103,45 @@ def decide(command: Command) -> tuple[Event, ...]:
             return (ExpiryObserved(at=at),)
         case _:
             assert_never(command)
+
+
+def not_applied(fact: object, reason: Refusal) -> FactNotApplied:
+    """Return the record of a fact that was refused."""
+    if not isinstance(fact, Refusable):
+        raise TypeError(f"{type(fact).__name__} is not a fact that the rules refuse")
+    policy, mode = (fact.policy, fact.mode) if isinstance(fact, renewing.SwitchPolicy) else (None, None)
+    return FactNotApplied(at=fact.at, fact=_NAMES[type(fact)], reason=reason, switch_to=policy, mode=mode)
+
+
+# --- Replay
+
+
+def fact_of(event: Event) -> Command | Refusable:
+    """Return the fact that an event came of. Raises ValueError for a kind of fact that nobody recorded."""
+    match event:
+        case RenewalObserved(at=at, expires_at=expires_at):
+            return ObserveRenewal(at=at, expires_at=expires_at)
+        case ExpiryObserved(at=at):
+            return ObserveExpiry(at=at)
+        case FactNotApplied():
+            return _refused_fact(event)
+        case _:
+            assert_never(event)
+
+
+def _refused_fact(event: FactNotApplied) -> Refusable:
+    if event.switch_to is not None and event.mode is not None:
+        return renewing.SwitchPolicy(at=event.at, policy=event.switch_to, mode=event.mode)
+    for kind in _WITH_A_MOMENT:
+        if _NAMES[kind] == event.fact:
+            return kind(at=event.at)
+    raise ValueError(f"a recorded fact of an unknown kind: {event.fact!r}")
+
+
+_WITH_A_MOMENT = (
+    holds.Suspend,
+    holds.Resume,
+    holds.Revoke,
+    renewing.RequestRenewal,
+    renewing.ObjectToRenewal,
+)

@@ -82,3 +82,19 @@ def decide(state: Credential, command: Command) -> tuple[Event, ...]:
             return (Revoked(at=at, reason=reason),)
         case _:
             assert_never(command)
+
+
+# --- Replay
+
+
+def fact_of(event: Event) -> Command:
+    """Return the fact that an event came of."""
+    match event:
+        case Suspended(at=at, reason=reason):
+            return Suspend(at=at, reason=reason)
+        case Resumed(at=at):
+            return Resume(at=at)
+        case Revoked(at=at, reason=reason):
+            return Revoke(at=at, reason=reason)
+        case _:
+            assert_never(event)

@@ -15,7 +15,10 @@ from sealbook.domain.values import HolderKind, Kind, PolicyRef
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issued:
-    """`device` is None and `provenance` says whence when the credential came in with a history."""
+    """`device` is None and `provenance` says whence when the credential came in with a history.
+
+    `old_end` is when the credential that this one replaces was to end: a policy may keep it.
+    """
 
     at: datetime
     customer: UUID
@@ -25,6 +28,7 @@ class Issued:
     bounds: Bounds
     device: UUID | None
     replaces: UUID | None
+    old_end: datetime | None
     provenance: str | None
 
 
@@ -56,6 +60,7 @@ def begin(event: Issued) -> Credential:
         holder=event.holder,
         issued_at=event.at,
         policy=event.policy,
+        policy_since=event.at,
         term=Term(bounds=event.bounds),
         device=event.device,
     )
@@ -82,6 +87,7 @@ def decide(state: State, command: Issue, policy: RenewalPolicy) -> tuple[Issued,
             bounds=_bounds(policy, command),
             device=command.device,
             replaces=command.replaces,
+            old_end=command.old_end,
             provenance=command.provenance,
         ),
     )

@@ -103,10 +103,10 @@ def evolve(state: Credential, event: Event) -> Credential:
             return replace(state, lapsed_at=at, grace_until=grace_until)
         case RenewalObjectionLodged():
             return replace(state, term=replace(state.term, objected=True))
-        case PolicySwitched(policy=policy, mode=SwitchMode.KEEP):
-            return replace(state, policy=policy)
-        case PolicySwitched(policy=policy, bounds=bounds):
-            return replace(state, policy=policy, term=state.term.switched(bounds))
+        case PolicySwitched(at=at, policy=policy, mode=SwitchMode.KEEP):
+            return replace(state, policy=policy, policy_since=at)
+        case PolicySwitched(at=at, policy=policy, bounds=bounds):
+            return replace(state, policy=policy, policy_since=at, term=state.term.switched(bounds))
         case _:
             assert_never(event)
 
@@ -127,7 +127,10 @@ def _next_of_the_clock(state: Credential, policies: PolicyBook, at: datetime) ->
     if state.revoked or state.lapsed_at is not None:
         return None
     end = state.expires_at
-    switch = policies.next_switch(state.policy, after=state.issued_at, kind=state.kind, holder=state.holder)
+    switch = policies.next_switch(state.policy, after=state.policy_since, kind=state.kind, holder=state.holder)
+    if switch is not None:
+        # One that took effect in a grace waits for the renewal that ended it.
+        switch = replace(switch, at=max(switch.at, state.term.bounds.anchor))
     if end is not None and end <= at and (switch is None or end <= switch.at):
         return _at_expiry(state, policies.policy(state.policy), end)
     if switch is not None and switch.at <= at:
@@ -196,3 +199,28 @@ def _bounds_after(state: Credential, policy: RenewalPolicy, switch: Switch) -> B
             return renewal.restarted(policy, switch.at)
         case SwitchMode.RECOMPUTE:
             return renewal.recomputed(policy, state.term.bounds, switch.at)
+        case _:
+            assert_never(switch.mode)
+
+
+# --- Replay
+
+
+def fact_of(event: Event) -> Command | None:
+    """Return the fact that an event came of; None for a renewal that its use brought about.
+
+    That the clock was consulted is a fact: what came back-dated later found it decided.
+    """
+    match event:
+        case AutoRenewed(cause=RenewalCause.EXPIRY) | Expired() | PolicySwitched(automatic=True):
+            return Settle(at=event.at)
+        case AutoRenewed():
+            return None
+        case Renewed(at=at):
+            return RequestRenewal(at=at)
+        case RenewalObjectionLodged(at=at):
+            return ObjectToRenewal(at=at)
+        case PolicySwitched(at=at, policy=policy, mode=mode):
+            return SwitchPolicy(at=at, policy=policy, mode=mode)
+        case _:
+            assert_never(event)

@@ -18,6 +18,7 @@ class Credential:
     holder: HolderKind
     issued_at: datetime
     policy: PolicyRef
+    policy_since: datetime
     term: Term
     device: UUID | None = None
     suspended: bool = False

@@ -132,3 +132,21 @@ def _renewing(use: Use, policy: RenewalPolicy, cause: RenewalCause, bounds: Boun
 
 def _refused(use: Command, reason: Refusal) -> UseRefused:
     return UseRefused(at=use.at, channel=use.channel, purpose=use.purpose, reason=reason)
+
+
+# --- Replay
+
+
+OF_THE_USE_ITSELF = (Refusal.REPORTED, Refusal.WRONG_DEVICE)
+"""Refusals that no policy for renewal has a part in; any other attempt might have passed."""
+
+
+def fact_of(event: Event) -> Command:
+    """Return the fact that an event came of: a use that was refused was an attempt all the same."""
+    match event:
+        case UseRefused(reason=reason) if reason in OF_THE_USE_ITSELF:
+            return RecordRefusal(at=event.at, channel=event.channel, purpose=event.purpose)
+        case Used(at=at, channel=channel, purpose=purpose) | UseRefused(at=at, channel=channel, purpose=purpose):
+            return Use(at=at, channel=channel, purpose=purpose)
+        case _:
+            assert_never(event)

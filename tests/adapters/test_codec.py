@@ -48,11 +48,13 @@ STREAM, COMMAND = UUID(int=7), UUID(int=8)
 EVENT_CLASSES = sorted(EVENT_TYPES, key=lambda cls: EVENT_TYPES[cls].name)
 STATES = [Customer, Device, Credential, Policy]
 MOMENTS = st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC))
-POLICIES = st.builds(
-    lambda policy, version: RenewalPolicy.model_validate(policy.model_dump() | {"version": version}),
-    st.sampled_from(list(preset_policies().values())),
-    st.integers(1, 2**31 - 1),
-)
+
+
+def numbered(policy: RenewalPolicy, version: int) -> RenewalPolicy:
+    return RenewalPolicy.model_validate(policy.model_dump() | {"version": version})
+
+
+POLICIES = st.builds(numbered, st.sampled_from(list(preset_policies().values())), st.integers(1, 2**31 - 1))
 PLAIN: dict[Any, SearchStrategy[Any]] = {
     str: st.text(),
     int: st.integers(0, 2**31 - 1),

@@ -1,7 +1,7 @@
 """What every event store promises, asked of each of them; and what PostgreSQL alone promises beyond it."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from threading import Thread
@@ -69,7 +69,7 @@ class Meddled:
         return self.appended[-1]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self) -> Generator[None, None, None]:
         with self._store.locked():
             self._held = True
             yield

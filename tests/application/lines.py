@@ -59,10 +59,10 @@ class Desk:
 
     store: EventStore
     policies: Policies = field(default_factory=given_policies)
-    _ids: Iterator[int] = field(default_factory=lambda: count(1))
+    ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def new_id(self) -> UUID:
-        return UUID(int=0xDE5C << 64 | next(self._ids))
+        return UUID(int=0xDE5C << 64 | next(self.ids))
 
     def facts(self, *written: Written | str, kind: Kind = Kind.KB_MOBILE_CERTIFICATE, **more: Any) -> ImportResult:
         return self.importing_facts(*written, kind=kind, **more).run()

@@ -1,13 +1,20 @@
 """What was altered behind the ledger's back is found, and the finding names where."""
 
+import os
 from collections.abc import Callable
+from contextlib import closing
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from sealbook.adapters.eventstore.fsck import Fsck
+from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.application.ledger import execute
 from tests.cli.terminal import Said, sealbook
 from tests.cli.written import ISSUED_AT
+from tests.commands import Script
 
 Positions = dict[str, int]
 
@@ -47,7 +54,7 @@ def contradicted(said: Said, *needles: str) -> None:
 
 
 def test_a_ledger_as_it_was_written_is_clean(altered: Callable[[str], Said]) -> None:
-    assert altered("SELECT 1").answer == {"clean": True, "events": 10, "findings": []}
+    assert altered("SELECT 1").answer == {"clean": True, "events": 9, "findings": []}
 
 
 def test_an_altered_body_is_found_at_its_position(altered: Callable[[str], Said], used: tuple[int, UUID]) -> None:
@@ -81,14 +88,13 @@ def test_a_body_moved_to_another_place_is_found(altered: Callable[[str], Said], 
 
 
 def test_a_deleted_event_is_found_by_the_gap(altered: Callable[[str], Said], used: tuple[int, UUID]) -> None:
-    position, stream = used
+    position, _ = used
 
     contradicted(
         altered(f"DELETE FROM sealbook.events WHERE position = {position}"),
         f"position {position} is missing",
         f"position {position + 1} is version 3 of its stream, 2 was to follow",
     )
-    assert stream
 
 
 def test_a_deleted_issue_is_found_by_the_gap(altered: Callable[[str], Said], used: tuple[int, UUID]) -> None:
@@ -99,9 +105,9 @@ def test_a_deleted_issue_is_found_by_the_gap(altered: Callable[[str], Said], use
 
 
 def test_events_cut_off_at_the_end_are_found_by_the_book(altered: Callable[[str], Said]) -> None:
-    said = altered("DELETE FROM sealbook.events WHERE position > 8")
+    said = altered("DELETE FROM sealbook.events WHERE position > 7")
 
-    contradicted(said, "the book stands at position 10, the log ends at 8")
+    contradicted(said, "the book stands at position 9, the log ends at 7")
 
 
 def test_a_changed_head_is_found_by_its_stream(altered: Callable[[str], Said], used: tuple[int, UUID]) -> None:
@@ -138,6 +144,21 @@ def test_a_name_that_leads_nowhere_is_found(altered: Callable[[str], Said]) -> N
     )
 
     contradicted(said, f"a name leads to stream {nowhere}, which has no event")
+
+
+def test_what_is_written_meanwhile_is_no_contradiction(lived: str, keys: Keys) -> None:
+    script, unwritten = Script(), [1]
+
+    def write(_position: int) -> None:
+        if unwritten:
+            unwritten.clear()
+            execute(writer, [script.enroll(script.new_id())])
+
+    with (
+        closing(PostgresEventStore.connect(lived, keys=keys, randomness=os.urandom)) as writer,
+        closing(PostgresEventStore.connect(lived, keys=keys, randomness=os.urandom)) as store,
+    ):
+        assert list(Fsck(store.connection, keys=keys).findings(advanced=write)) == []
 
 
 # --- Read models

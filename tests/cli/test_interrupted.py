@@ -24,7 +24,7 @@ def until_some_lines_are_in(dsn: str, child: Child) -> None:
     give_up = time.monotonic() + GIVE_UP_SECONDS
     with psycopg.connect(dsn, autocommit=True) as connection:
         while time.monotonic() < give_up and child.poll() is None:
-            if connection.execute("SELECT FROM sealbook.imports WHERE lines_done > 0").fetchone():
+            if connection.execute("SELECT FROM sealbook.imports WHERE lines_done > 0").fetchone() is not None:
                 return
             time.sleep(0.005)
     raise AssertionError("nothing was imported while it could have been interrupted")

@@ -66,6 +66,7 @@ def issued_under(policy: RenewalPolicy, *, at: datetime = ISSUE, device: UUID | 
         bounds=first_period(policy, at),
         device=device,
         replaces=None,
+        old_end=None,
         provenance=None,
     )
 

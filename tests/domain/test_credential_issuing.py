@@ -88,6 +88,7 @@ def test_the_policy_sets_the_bounds_of_the_first_period(policy: RenewalPolicy, b
             bounds=bounds,
             device=None,
             replaces=None,
+            old_end=None,
             provenance=None,
         )
     )

@@ -256,7 +256,6 @@ def test_a_policy_that_is_not_known_takes_nothing_over() -> None:
     assert BOOK.next_switch(unknown, after=APRIL, kind=Kind.MOBILE_OTP, holder=HolderKind.PERSONAL) is None
 
 
-@pytest.mark.xfail(strict=True, reason="the lowest number comes first, not the earliest date: see the report")
 def test_the_version_that_takes_effect_first_takes_over_first() -> None:
     later = version(2, effective_from=JUNE, applies_to="keep")
     sooner = version(3, effective_from=kst("2026-05-01"), applies_to="keep")

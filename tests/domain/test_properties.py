@@ -265,10 +265,7 @@ def test_a_use_is_within_the_validity_save_one_that_ends_a_grace(life: Life) -> 
 @THOROUGH
 @given(lives(in_order=True))
 def test_what_is_decided_about_a_history_in_order_is_in_order(life: Life) -> None:
-    # A version that took effect in a grace, or before a switch, takes over late: see the report.
-    automatic = [isinstance(event, PolicySwitched) and event.automatic for event in life.events()]
-    count = automatic.index(True) if any(automatic) else len(automatic)
-    moments_of_events = [event.at for event in life.events()[:count]]
+    moments_of_events = [event.at for event in life.events()]
 
     assert moments_of_events == sorted(moments_of_events)
 

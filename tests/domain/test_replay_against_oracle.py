@@ -124,11 +124,13 @@ HARD_DAYS = [
 KST = timedelta(hours=9)
 OFFSETS = [timedelta(), timedelta(microseconds=-1), timedelta(hours=10), timedelta(hours=23, minutes=59)]
 hard_days = st.sampled_from(HARD_DAYS) | st.dates(date(2019, 1, 1), date(2027, 12, 31))
-moments = st.builds(
-    lambda day, offset: datetime(day.year, day.month, day.day, tzinfo=UTC) - KST + offset,
-    hard_days,
-    st.sampled_from(OFFSETS),
-)
+
+
+def moment_on(day: date, offset: timedelta) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) - KST + offset
+
+
+moments = st.builds(moment_on, hard_days, st.sampled_from(OFFSETS))
 periods = st.sampled_from(["P1M", "P3M", "P6M", "P1Y", "P18M", "P2Y", "P30D", "P1D", "P2W", "P3Y", "P1Y1M1D"])
 zones = st.sampled_from(["Asia/Seoul"] * 6 + ["America/New_York", "UTC"])
 
@@ -163,7 +165,7 @@ def near_bounds(policy: Written, issued_at: datetime) -> st.SearchStrategy[datet
     if not bounds:
         return moments
     ticks = [timedelta(), timedelta(microseconds=-1), timedelta(microseconds=1), timedelta(days=20)]
-    return st.builds(lambda bound, tick: bound + tick, st.sampled_from(bounds), st.sampled_from(ticks))
+    return st.builds(datetime.__add__, st.sampled_from(bounds), st.sampled_from(ticks))
 
 
 @st.composite
@@ -190,7 +192,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Written], Written, dict[str, Writte
             written["policy"] = "other"
             written["mode"] = draw(st.sampled_from(["keep", "restart", "recompute"]))
         facts.append(written)
-    asked = [at for at in (issued_at, *(each["at"] for each in facts))]
+    asked = [issued_at, *(each["at"] for each in facts)]
     as_of = draw(when | st.sampled_from(asked) | st.just(datetime(2031, 1, 1, tzinfo=UTC)))
     return [{"at": issued_at, "fact": "issued"}, *facts], policy, {"other": other}, as_of
 

@@ -62,6 +62,7 @@ def of_kind(kind: Kind) -> Issued:
         bounds=issued.bounds,
         device=None,
         replaces=None,
+        old_end=None,
         provenance=None,
     )
 

@@ -70,6 +70,7 @@ def test_an_issue_begins_from_nothing() -> None:
         "holder": HolderKind.PERSONAL,
         "issued_at": ISSUE,
         "policy": USE_D.ref,
+        "policy_since": ISSUE,
         "term.bounds.base": ISSUE,
         "term.bounds.anchor": ISSUE,
         "term.bounds.expires_at": END,
@@ -120,8 +121,8 @@ def test_an_issue_begins_from_nothing() -> None:
                     at=SUMMER, policy=CLOCK_X.ref, mode=SwitchMode.KEEP, automatic=False, bounds=ISSUED.bounds
                 )
             ],
-            {"policy": USE_D.ref},
-            {"policy": CLOCK_X.ref},
+            {"policy": USE_D.ref, "policy_since": ISSUE},
+            {"policy": CLOCK_X.ref, "policy_since": SUMMER},
             id="switched",
         ),
     ],

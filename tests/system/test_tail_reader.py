@@ -2,7 +2,7 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
@@ -79,7 +79,7 @@ class Abandoned(Exception):
 
 
 @contextmanager
-def rollbacks(dsn: str) -> Iterator[list[UUID]]:
+def rollbacks(dsn: str) -> Generator[list[UUID], None, None]:
     """Meanwhile, append and roll back over and over; what was appended so is listed."""
     ended, abandoned = Event(), list[UUID]()
 

@@ -11,11 +11,16 @@ BEGIN
         CREATE ROLE sealbook_app NOLOGIN;
     EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
     END;
+    -- A maintenance role that is no superuser gives to these roles only as one of them.
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        EXECUTE format('GRANT sealbook_owner, sealbook_app TO %I', current_user);
+    END IF;
 END
 $$;
 
 CREATE SCHEMA sealbook AUTHORIZATION sealbook_owner;
 CREATE SCHEMA sealbook_read AUTHORIZATION sealbook_app;
+SET LOCAL ROLE sealbook_owner;
 
 -- key_check tells a wrong key file from the ledger's own before anything is written with it.
 CREATE TABLE sealbook.ledger (
@@ -271,22 +276,11 @@ BEGIN
 END
 $$;
 
-ALTER TABLE sealbook.ledger OWNER TO sealbook_owner;
-ALTER TABLE sealbook.books OWNER TO sealbook_owner;
-ALTER TABLE sealbook.events OWNER TO sealbook_owner;
-ALTER TABLE sealbook.heads OWNER TO sealbook_owner;
-ALTER TABLE sealbook.names OWNER TO sealbook_owner;
-ALTER TABLE sealbook.commands OWNER TO sealbook_owner;
-ALTER TABLE sealbook.commands_default OWNER TO sealbook_owner;
-ALTER TABLE sealbook.imports OWNER TO sealbook_owner;
-ALTER FUNCTION sealbook.lock_book OWNER TO sealbook_owner;
-ALTER FUNCTION sealbook.append OWNER TO sealbook_owner;
-ALTER FUNCTION sealbook.load OWNER TO sealbook_owner;
-ALTER FUNCTION sealbook.refuse_change OWNER TO sealbook_owner;
-ALTER TABLE sealbook.tracking OWNER TO sealbook_app;
-
 REVOKE ALL ON FUNCTION sealbook.append FROM PUBLIC;
 REVOKE ALL ON FUNCTION sealbook.lock_book FROM PUBLIC;
 GRANT USAGE ON SCHEMA sealbook TO sealbook_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA sealbook TO sealbook_app;
 GRANT EXECUTE ON FUNCTION sealbook.append, sealbook.load, sealbook.lock_book TO sealbook_app;
+GRANT INSERT, UPDATE ON sealbook.tracking TO sealbook_app;
+
+RESET ROLE;
