@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sealbook.application.commands import Command
+from sealbook.application.commands import Command, Ref
 from sealbook.application.ports import Group, Head, NewEvent, NewOutcome
 from sealbook.application.view import Decided
 from sealbook.domain.catalogue import Event
@@ -28,8 +28,8 @@ class Decision:
 def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> list[Group]:
     """Return the groups of an append, in the order of their first commands.
 
-    Two commands are linked when they share a stream that the batch moves: the second was decided
-    on what the first one did. A stream that all only read, like a policy's, links nothing.
+    Two commands are linked when they share a stream that the batch moves, or a name that it gives:
+    the second was decided on what the first one did. What all only read, like a policy, links nothing.
     `heads` are those that the pass began with.
     """
     groups: dict[int, Group] = {}
@@ -41,7 +41,7 @@ def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> lis
 
 def _roots(decisions: Sequence[Decision]) -> dict[int, int]:
     """Return, for each command, the first command that it is linked with."""
-    moved = {stream for decision in decisions for stream in decision.decided.heads}
+    changed: set[Ref] = {ref for decision in decisions for ref in (*decision.decided.heads, *decision.decided.names)}
     parent = {decision.index: decision.index for decision in decisions}
 
     def root(index: int) -> int:
@@ -50,10 +50,10 @@ def _roots(decisions: Sequence[Decision]) -> dict[int, int]:
             index = parent[index]
         return index
 
-    first_on: dict[UUID, int] = {}
+    first_on: dict[Ref, int] = {}
     for decision in decisions:
-        for stream in decision.decided.read & moved:
-            one, other = root(first_on.setdefault(stream, decision.index)), root(decision.index)
+        for ref in (decision.decided.read | decision.decided.asked) & changed:
+            one, other = root(first_on.setdefault(ref, decision.index)), root(decision.index)
             parent[max(one, other)] = min(one, other)
     return {index: root(index) for index in parent}
 

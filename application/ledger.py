@@ -101,6 +101,10 @@ class _Batch:
     def done(self) -> bool:
         return not self.pending and (self.appended or self.progress is None)
 
+    @property
+    def _progress_due(self) -> bool:
+        return self.progress is not None and not self.appended
+
     def attempt(self, *, afresh: bool) -> None:
         """Decide what is pending and append what is fresh; the rest stays pending."""
         if afresh:
@@ -117,7 +121,7 @@ class _Batch:
             _check_none_refused(decisions)
         groups = grouped(decisions, heads=self.heads)
         # A refusal decided on one snapshot stands as it is; one that read several is compared.
-        if self.loads > 1 or self.progress is not None or any(group.outcomes or group.events for group in groups):
+        if self.loads > 1 or self._progress_due or any(group.outcomes or group.events for group in groups):
             self._append(decisions, groups)
         else:
             self.outcomes.update({each.index: _outcome(each, None) for each in decisions})
@@ -165,7 +169,8 @@ class _Batch:
 
     def _append(self, decisions: Sequence[Decision], groups: Sequence[Group]) -> None:
         whole = self.progress is not None
-        result = self.store.append(groups, whole=whole, progress=self.progress)
+        progress = self.progress if self._progress_due else None
+        result = self.store.append(groups, whole=whole, progress=progress)
         by_index = {each.index: each for each in decisions}
         for place, group in enumerate(groups):
             if place in result.left_out:
@@ -173,7 +178,7 @@ class _Batch:
             self.heads.update(group.moved)
             self.names.update(group.names)
             self._answer(group, by_index, result.positions.get(place))
-        self.appended = not result.left_out
+        self.appended = self.appended or not result.left_out
         self._learn(result)
 
     def _answer(self, group: Group, decisions: dict[int, Decision], first: int | None) -> None:

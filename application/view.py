@@ -31,6 +31,7 @@ class Decided:
     """What one command read and would write."""
 
     read: set[UUID] = field(default_factory=set[UUID])
+    asked: set[Name] = field(default_factory=set[Name])
     heads: dict[UUID, Head] = field(default_factory=dict[UUID, Head])
     names: dict[Name, UUID] = field(default_factory=dict[Name, UUID])
     events: list[tuple[UUID, Event]] = field(default_factory=list[tuple[UUID, Event]])
@@ -63,6 +64,7 @@ class View:
         """Return the stream of an id or name, or None for a name that nothing has."""
         if isinstance(ref, UUID):
             return ref
+        self._decided.asked.add(ref)
         if ref in self._decided.names:
             return self._decided.names[ref]
         if ref not in self._names:
@@ -103,8 +105,10 @@ class View:
             self._decided.events.append((stream, event))
 
     def _state(self, kind: type[State], stream: UUID) -> State | None:
-        state = self._head(stream).state
-        if state is None or isinstance(state, kind):
+        head = self._head(stream)
+        state = head.state
+        # A stream with events and no state is a library's own, which no command of ours may go on with.
+        if isinstance(state, kind) or (state is None and head.version == 0):
             return state
         raise Refused(Refusal.NOT_FOUND, f"that id is not of a {kind.__name__.lower()}: check the id")
 

@@ -60,18 +60,21 @@ class DecodedEvent:
 
 def encode_event(new: NewEvent) -> bytes:
     """Return the canonical body of an event."""
-    event = new.event
+    return _body(new.event, new.actor, new.channel, new.command_id, new.caused_by)
+
+
+def _body(event: Event, actor: str, channel: str, command_id: UUID | None, caused_by: int | None) -> bytes:
     kind = EVENT_TYPES[type(event)]
     policy: PolicyRef | None = getattr(event, "policy", None)
     body = [
         kind.name,
         kind.version,
         to_microseconds(event.at),
-        new.actor,
-        getattr(event, "channel", new.channel),
-        None if new.command_id is None else new.command_id.bytes,
+        actor,
+        getattr(event, "channel", channel),
+        None if command_id is None else command_id.bytes,
         None if policy is None else str(policy),
-        new.caused_by,
+        caused_by,
     ]
     cls: Any = type(event)
     own = (form.write(getattr(event, name)) for name, form in _own_fields(cls))
@@ -94,8 +97,11 @@ def decode_event(body: bytes) -> DecodedEvent:
             command_id=None if command_id is None else UUID(bytes=command_id),
             caused_by=caused_by,
         )
-    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        same = _body(decoded.event, actor, channel, decoded.command_id, caused_by) == body
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise LedgerDamaged("an event's body is not one that this version can have written") from error
+    if not same:
+        raise LedgerDamaged("an event's body says what it says in other bytes than this version writes")
     return decoded
 
 
@@ -114,14 +120,15 @@ def encode_head(state: Aggregate) -> bytes:
 
 def decode_head(stored: bytes) -> Aggregate:
     """Return the state of a head. Raises LedgerDamaged for a head of another schema."""
-    schema, name, *values = msgspec.msgpack.decode(stored)
-    if schema != HEAD_SCHEMA:
-        raise LedgerDamaged(
-            f"a head is of schema {schema}, this version folds schema {HEAD_SCHEMA}: use the version that wrote it"
-        )
-    if name is None:
-        return None
-    return cast("Aggregate", _form_of(_AGGREGATES[name]).read(values))
+    try:
+        schema, name, *values = msgspec.msgpack.decode(stored)
+        if schema == HEAD_SCHEMA:
+            return None if name is None else cast("Aggregate", _form_of(_AGGREGATES[name]).read(values))
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise LedgerDamaged("a head is not one that this version can have written: run sealbook fsck") from error
+    raise LedgerDamaged(
+        f"a head is of schema {schema}, this version folds schema {HEAD_SCHEMA}: use the version that wrote it"
+    )
 
 
 def to_microseconds(moment: datetime) -> int:

@@ -16,6 +16,7 @@ from sealbook.application.ports import (
     Loaded,
     NewEvent,
     StoredOutcome,
+    Unavailable,
 )
 from sealbook.domain.catalogue import RecordedEvent
 
@@ -67,9 +68,12 @@ class MemoryEventStore:
             if whole and left_out:
                 left_out = set(range(len(groups)))
             recorded_at = max(self._clock(), self._log[-1].recorded_at if self._log else self._clock())
+            if progress is not None and not left_out:
+                self._check_progress(progress)
             positions = {
                 place: self._add(group, recorded_at) for place, group in enumerate(groups) if place not in left_out
             }
+            positions = {place: first for place, first in positions.items() if groups[place].events}
             if progress is not None and not left_out:
                 self._imports[progress.digest] = (progress.options, progress.lines_done, progress.finished)
             return Appended(
@@ -110,6 +114,11 @@ class MemoryEventStore:
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         with self._lock:
             return self._imports.get(digest)
+
+    def _check_progress(self, progress: ImportProgress) -> None:
+        options, lines_done, _ = self._imports.get(progress.digest, (progress.options, 0, False))
+        if (options, lines_done) != (progress.options, progress.lines_done_before):
+            raise Unavailable("another import of this file is under way: wait until it ends")
 
     def _is_stale(self, group: Group, stream: UUID) -> bool:
         return self._heads.get(stream, NO_HEAD).version != group.read[stream]

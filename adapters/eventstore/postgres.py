@@ -30,7 +30,10 @@ from sealbook.application.ports import (
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.errors import Refusal
 
+APPEND_WAIT_SECONDS = 5
+"""How long an append waits for the book before it answers that the ledger is busy."""
 LOCK_WAIT_SECONDS = 1
+"""The same for holding the book, which is held over a decision: there the others wait behind us."""
 _LOAD = "SELECT * FROM sealbook.load(%b::smallint, %b::uuid[], %b::text[], %b::bytea[], %b::uuid[])"
 _READ = """
     SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
@@ -62,6 +65,7 @@ class PostgresEventStore:
                 check_version(connection)
                 check_keys(connection, keys)
                 connection.execute("SET ROLE sealbook_app")
+                connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{APPEND_WAIT_SECONDS}s"])
         except BaseException:
             connection.close()
             raise

@@ -140,7 +140,8 @@ def test_a_reissue_has_the_end_that_the_policy_says(
     policy: RenewalPolicy, old_end: datetime | None, expires_at: datetime
 ) -> None:
     again = replace(issue(policy), replaces=OTHER_PHONE, old_end=old_end)
-    expected = replace(issued_under(policy), bounds=first_bounds(expires_at, ELIGIBLE), replaces=OTHER_PHONE)
+    bounds = first_bounds(expires_at, ELIGIBLE)
+    expected = replace(issued_under(policy), bounds=bounds, replaces=OTHER_PHONE, old_end=old_end)
 
     given(policies=book_with(KEEP)).when(again).then(expected)
 

@@ -216,7 +216,7 @@ def test_a_reissue_keeps_what_it_replaces() -> None:
         bounds=ISSUED.bounds,
         device=None,
         replaces=OTHER_PHONE,
-        old_end=WINTER,
+        old_end=END,
         provenance="bank A",
     )
     history = facts_of(log(reissued), name="C1")

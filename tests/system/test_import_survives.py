@@ -17,7 +17,6 @@ from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import sql
 
 from sealbook.adapters.eventstore.keys import Keys, write_key_file
 from tests.cli.terminal import REPOSITORY, SHARED, Said, begun, sealbook
@@ -46,18 +45,18 @@ def new_ledger(postgres_server: Server, ledger_template: str) -> Iterator[Callab
     """A way to get an empty ledger of one's own, more than once."""
     made: list[str] = []
 
-    def administer(statement: str, *names: str) -> None:
+    def administer(statement: str) -> None:
         with psycopg.connect(postgres_server.dsn("postgres"), autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))  # type: ignore[arg-type]
+            connection.execute(statement.encode())
 
     def new() -> str:
         made.append(f"ledger_{uuid4().hex}")
-        administer("CREATE DATABASE {} TEMPLATE {}", made[-1], ledger_template)
+        administer(f"CREATE DATABASE {made[-1]} TEMPLATE {ledger_template}")
         return postgres_server.dsn(made[-1])
 
     yield new
     for name in made:
-        administer("DROP DATABASE {} WITH (FORCE)", name)
+        administer(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 # --- Files
