@@ -41,7 +41,8 @@ def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> lis
 
 def _roots(decisions: Sequence[Decision]) -> dict[int, int]:
     """Return, for each command, the first command that it is linked with."""
-    changed: set[Ref] = {ref for decision in decisions for ref in (*decision.decided.heads, *decision.decided.names)}
+    changed: set[Ref] = {stream for decision in decisions for stream in decision.decided.heads}
+    changed.update(name for decision in decisions for name in decision.decided.names)
     parent = {decision.index: decision.index for decision in decisions}
 
     def root(index: int) -> int:

@@ -1,8 +1,4 @@
-"""The catalogue of stored events: a permanent name and a schema version for every class.
-
-These names are the storage format. A name is never changed and never given to another class; a
-change of an event's fields is a new version, beside the old one. docs/events.md explains each.
-"""
+"""The catalogue of stored events: every class that the ledger may hold. docs/events.md explains each."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,54 +6,19 @@ from typing import TypeVar, get_args
 from uuid import UUID
 
 from sealbook.domain import credential, customer, device, policy
-from sealbook.domain.credential import Credential, adoption, holds, issuing, renewing, use
+from sealbook.domain.credential import Credential
+from sealbook.domain.values import EventType
 
 State = TypeVar("State", Credential, customer.Customer, device.Device, policy.Policy)
 Event = customer.Event | device.Event | credential.Event | policy.Event
 
 
-@dataclass(frozen=True, slots=True)
-class EventType:
-    name: str
-    version: int
-
-
-EVENT_TYPES: dict[type[Event], EventType] = {
-    customer.Enrolled: EventType("customer.enrolled", 1),
-    customer.CredentialOpened: EventType("customer.credential_opened", 1),
-    customer.CredentialClosed: EventType("customer.credential_closed", 1),
-    customer.DeviceSlotTaken: EventType("customer.device_slot_taken", 1),
-    customer.DeviceSlotReleased: EventType("customer.device_slot_released", 1),
-    device.DeviceRegistered: EventType("device.registered", 1),
-    device.DeviceBound: EventType("device.bound", 1),
-    device.DeviceReleased: EventType("device.released", 1),
-    issuing.Issued: EventType("credential.issued", 1),
-    use.Used: EventType("credential.used", 1),
-    use.UseRefused: EventType("credential.use_refused", 1),
-    renewing.AutoRenewed: EventType("credential.auto_renewed", 1),
-    renewing.Renewed: EventType("credential.renewed", 1),
-    holds.Suspended: EventType("credential.suspended", 1),
-    holds.Resumed: EventType("credential.resumed", 1),
-    holds.Revoked: EventType("credential.revoked", 1),
-    renewing.Expired: EventType("credential.expired", 1),
-    renewing.RenewalObjectionLodged: EventType("credential.renewal_objection_lodged", 1),
-    renewing.PolicySwitched: EventType("credential.policy_switched", 1),
-    adoption.RenewalObserved: EventType("credential.renewal_observed", 1),
-    adoption.ExpiryObserved: EventType("credential.expiry_observed", 1),
-    adoption.FactNotApplied: EventType("credential.fact_not_applied", 1),
-    policy.Announced: EventType("policy.announced", 1),
-    policy.Adopted: EventType("policy.adopted", 1),
-    policy.Withdrawn: EventType("policy.withdrawn", 1),
-}
+EVENT_TYPES: dict[type[Event], EventType] = {cls: cls.stored for cls in get_args(Event)}
+"""Every class of stored events, as the unions have it, with the name that it bears itself."""
 
 
 def event_name(event: Event) -> str:
-    return EVENT_TYPES[type(event)].name
-
-
-def event_classes() -> frozenset[type[Event]]:
-    """Return every class of the union, as the type checker sees it."""
-    return frozenset(get_args(Event))
+    return event.stored.name
 
 
 Aggregate = customer.State | device.State | credential.State | policy.Policy

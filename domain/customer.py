@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import assert_never
+from typing import ClassVar, assert_never
 from uuid import UUID
 
 from sealbook.domain.errors import Refusal, Refused
-from sealbook.domain.values import HolderKind, Kind
+from sealbook.domain.values import EventType, HolderKind, Kind
 
 # --- Events: facts, in the past tense. Stored for years; see docs/events.md.
 
@@ -22,6 +22,8 @@ from sealbook.domain.values import HolderKind, Kind
 class Enrolled:
     """The customer became known after identity proofing, or came in with an imported history."""
 
+    stored: ClassVar = EventType("customer.enrolled", 1)
+
     at: datetime
     kind: HolderKind
     provenance: str | None
@@ -29,6 +31,8 @@ class Enrolled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialOpened:
+    stored: ClassVar = EventType("customer.credential_opened", 1)
+
     at: datetime
     credential: UUID
     kind: Kind
@@ -36,18 +40,24 @@ class CredentialOpened:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CredentialClosed:
+    stored: ClassVar = EventType("customer.credential_closed", 1)
+
     at: datetime
     credential: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSlotTaken:
+    stored: ClassVar = EventType("customer.device_slot_taken", 1)
+
     at: datetime
     device: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceSlotReleased:
+    stored: ClassVar = EventType("customer.device_slot_released", 1)
+
     at: datetime
     device: UUID
 

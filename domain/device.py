@@ -8,10 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import assert_never
+from typing import ClassVar, assert_never
 from uuid import UUID
 
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.values import EventType
 
 # --- Events: facts, in the past tense. Stored for years; see docs/events.md.
 
@@ -20,18 +21,24 @@ from sealbook.domain.errors import Refusal, Refused
 class DeviceRegistered:
     """A device showed its key; the key itself is kept as a keyed digest among the names."""
 
+    stored: ClassVar = EventType("device.registered", 1)
+
     at: datetime
     model: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceBound:
+    stored: ClassVar = EventType("device.bound", 1)
+
     at: datetime
     customer: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceReleased:
+    stored: ClassVar = EventType("device.released", 1)
+
     at: datetime
     customer: UUID
 

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import HolderKind, Kind, PolicyRef, SwitchMode
+from sealbook.domain.values import EventType, HolderKind, Kind, PolicyRef, SwitchMode
 
 # --- Events: facts, in the past tense. Stored for years; see docs/events.md.
 
@@ -21,6 +21,8 @@ from sealbook.domain.values import HolderKind, Kind, PolicyRef, SwitchMode
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
     """The bank made a version known; it takes effect on its own date."""
+
+    stored: ClassVar = EventType("policy.announced", 1)
 
     at: datetime
     document: RenewalPolicy
@@ -30,12 +32,16 @@ class Announced:
 class Adopted:
     """A version came in with an imported history: it was in force elsewhere, so it needs no notice."""
 
+    stored: ClassVar = EventType("policy.adopted", 1)
+
     at: datetime
     document: RenewalPolicy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Withdrawn:
+    stored: ClassVar = EventType("policy.withdrawn", 1)
+
     at: datetime
     version: int
 

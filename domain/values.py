@@ -37,6 +37,18 @@ class SwitchMode(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class EventType:
+    """The permanent name and schema version under which a class of events is stored.
+
+    A name is never changed and never given to another class; a change of an event's fields is a new
+    version beside the old one.
+    """
+
+    name: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyRef:
     """A policy version, immutable once announced. Written `D@1`."""
 

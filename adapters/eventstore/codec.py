@@ -64,7 +64,7 @@ def encode_event(new: NewEvent) -> bytes:
 
 
 def _body(event: Event, actor: str, channel: str, command_id: UUID | None, caused_by: int | None) -> bytes:
-    kind = EVENT_TYPES[type(event)]
+    kind = event.stored
     policy: PolicyRef | None = getattr(event, "policy", None)
     body = [
         kind.name,

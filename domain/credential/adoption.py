@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from sealbook.domain.credential import holds, renewing
 from sealbook.domain.credential.standing import Credential
 from sealbook.domain.errors import Refusal
-from sealbook.domain.values import PolicyRef, SwitchMode
+from sealbook.domain.values import EventType, PolicyRef, SwitchMode
 
 # --- Events
 
@@ -16,6 +16,8 @@ from sealbook.domain.values import PolicyRef, SwitchMode
 class RenewalObserved:
     """Another system says that it renewed then; a replay of the policy is compared with it."""
 
+    stored: ClassVar = EventType("credential.renewal_observed", 1)
+
     at: datetime
     expires_at: datetime | None
 
@@ -23,6 +25,8 @@ class RenewalObserved:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpiryObserved:
     """Another system says that it expired then; a replay of the policy is compared with it."""
+
+    stored: ClassVar = EventType("credential.expiry_observed", 1)
 
     at: datetime
 
@@ -33,6 +37,8 @@ class FactNotApplied:
 
     Under another policy it might have had one, so a what-if replays it.
     """
+
+    stored: ClassVar = EventType("credential.fact_not_applied", 1)
 
     at: datetime
     fact: str

@@ -2,26 +2,33 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from sealbook.domain.credential.standing import Credential, check_changeable
+from sealbook.domain.values import EventType
 
 # --- Events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspended:
+    stored: ClassVar = EventType("credential.suspended", 1)
+
     at: datetime
     reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resumed:
+    stored: ClassVar = EventType("credential.resumed", 1)
+
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revoked:
+    stored: ClassVar = EventType("credential.revoked", 1)
+
     at: datetime
     reason: str | None
 

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import ClassVar
 from uuid import UUID
 
 from sealbook.domain.credential.standing import Credential, State
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.renewal import Bounds, Term, first_period
-from sealbook.domain.values import HolderKind, Kind, PolicyRef
+from sealbook.domain.values import EventType, HolderKind, Kind, PolicyRef
 
 # --- Events
 
@@ -19,6 +20,8 @@ class Issued:
 
     `old_end` is when the credential that this one replaces was to end: a policy may keep it.
     """
+
+    stored: ClassVar = EventType("credential.issued", 1)
 
     at: datetime
     customer: UUID

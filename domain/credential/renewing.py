@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 from sealbook.domain import renewal
 from sealbook.domain.credential.standing import Credential, check_unlapsed
@@ -10,7 +10,7 @@ from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy import PolicyBook, Switch
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.renewal import Bounds
-from sealbook.domain.values import PolicyRef, RenewalCause, SwitchMode
+from sealbook.domain.values import EventType, PolicyRef, RenewalCause, SwitchMode
 
 # --- Events
 
@@ -18,6 +18,8 @@ from sealbook.domain.values import PolicyRef, RenewalCause, SwitchMode
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AutoRenewed:
     """Renewed by the policy, at nobody's request. One caused by a use follows that use at once."""
+
+    stored: ClassVar = EventType("credential.auto_renewed", 1)
 
     at: datetime
     policy: PolicyRef
@@ -29,6 +31,8 @@ class AutoRenewed:
 class Renewed:
     """Renewed on request."""
 
+    stored: ClassVar = EventType("credential.renewed", 1)
+
     at: datetime
     policy: PolicyRef
     bounds: Bounds
@@ -38,6 +42,8 @@ class Renewed:
 class Expired:
     """It lapsed; until `grace_until` a qualifying use may still bring it back."""
 
+    stored: ClassVar = EventType("credential.expired", 1)
+
     at: datetime
     policy: PolicyRef
     grace_until: datetime
@@ -45,12 +51,16 @@ class Expired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalObjectionLodged:
+    stored: ClassVar = EventType("credential.renewal_objection_lodged", 1)
+
     at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicySwitched:
     """`automatic`: the announcement said that the new version takes over credentials by itself."""
+
+    stored: ClassVar = EventType("credential.policy_switched", 1)
 
     at: datetime
     policy: PolicyRef

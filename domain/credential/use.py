@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import assert_never
+from typing import ClassVar, assert_never
 from uuid import UUID
 
 from sealbook.domain import renewal
@@ -11,7 +11,7 @@ from sealbook.domain.credential.standing import Credential
 from sealbook.domain.errors import Refusal
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.renewal import Bounds
-from sealbook.domain.values import RenewalCause
+from sealbook.domain.values import EventType, RenewalCause
 
 # --- Events
 
@@ -19,6 +19,8 @@ from sealbook.domain.values import RenewalCause
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
     """`qualifies`: the policy of that moment counts it towards a renewal. Judged once."""
+
+    stored: ClassVar = EventType("credential.used", 1)
 
     at: datetime
     channel: str
@@ -28,6 +30,8 @@ class Used:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UseRefused:
+    stored: ClassVar = EventType("credential.use_refused", 1)
+
     at: datetime
     channel: str
     purpose: str | None

@@ -189,35 +189,27 @@ def test_releasing_an_unbound_device_is_nothing_new(bank: MemoryEventStore, scri
     assert told(bank, script.release(PHONE)) == [[]]
 
 
-@pytest.mark.parametrize(
-    ("asked", "refusal"),
-    [
-        (lambda script: script.release(UUID(int=99)), Refusal.DEVICE_STATE),
-        (lambda script: script.issue(HELD, customer=UUID(int=99), device=PHONE), Refusal.CUSTOMER_STATE),
-        (lambda script: script.issue(HELD, customer=name("nobody"), device=PHONE), Refusal.NOT_FOUND),
-        (lambda script: script.issue(HELD, customer=ALICE, device=UUID(int=99)), Refusal.DEVICE_STATE),
-        (lambda script: script.issue(HELD, customer=PHONE, device=PHONE), Refusal.NOT_FOUND),
-        (lambda script: script.use(UUID(int=99), device=PHONE), Refusal.NOT_ISSUED),
-        (lambda script: script.use(ALICE, device=PHONE), Refusal.NOT_FOUND),
-        (lambda script: script.enroll(UUID(int=99), name("A")), Refusal.DUPLICATE),
-    ],
-    ids=[
-        "release of an unknown device",
-        "issue to an unknown customer",
-        "issue to an unknown name",
-        "issue on an unknown device",
-        "issue to what is a device",
-        "use of what was not issued",
-        "use of what is a customer",
-        "a name that is taken",
-    ],
-)
-def test_what_is_not_there_is_refused_by_its_own_code(
-    bank: MemoryEventStore, script: Script, asked: object, refusal: Refusal
-) -> None:
-    assert callable(asked)
+STRANGER = UUID(int=99)
 
-    assert refused(bank, asked(script)).refusal is refusal
+
+def wrong(script: Script) -> dict[str, tuple[Command, Refusal]]:
+    return {
+        "release of an unknown device": (script.release(STRANGER), Refusal.DEVICE_STATE),
+        "issue to nobody": (script.issue(HELD, customer=STRANGER, device=PHONE), Refusal.CUSTOMER_STATE),
+        "issue to no name": (script.issue(HELD, customer=name("nobody"), device=PHONE), Refusal.NOT_FOUND),
+        "issue on no device": (script.issue(HELD, customer=ALICE, device=STRANGER), Refusal.DEVICE_STATE),
+        "issue to a device": (script.issue(HELD, customer=PHONE, device=PHONE), Refusal.NOT_FOUND),
+        "use of nothing": (script.use(STRANGER, device=PHONE), Refusal.NOT_ISSUED),
+        "use of a customer": (script.use(ALICE, device=PHONE), Refusal.NOT_FOUND),
+        "a name that is taken": (script.enroll(STRANGER, name("A")), Refusal.DUPLICATE),
+    }
+
+
+@pytest.mark.parametrize("what", wrong(Script()))
+def test_what_is_not_there_is_refused_by_its_own_code(bank: MemoryEventStore, script: Script, what: str) -> None:
+    command, refusal = wrong(script)[what]
+
+    assert refused(bank, command).refusal is refusal
 
 
 def test_without_a_policy_in_force_nothing_is_issued(memory_store: MemoryEventStore, script: Script) -> None:

@@ -333,7 +333,10 @@ def test_a_line_that_only_the_ledger_refuses_is_set_aside_and_not_counted_as_in(
     attempts = [use("A", ISSUED_AT), use("A#2", ISSUED_AT), use("A", LATE)]
     aside: list[int] = []
 
-    result = desk.uses(*attempts, reissue=True, skip=lambda row, _reason: aside.append(row.number))
+    def skip(row: Row, _reason: str) -> None:
+        aside.append(row.number)
+
+    result = desk.uses(*attempts, reissue=True, skip=skip)
 
     assert aside == [3]
     assert (result.lines, result.skipped) == (2, 1)

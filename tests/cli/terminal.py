@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -56,7 +56,7 @@ def sealbook(*typed: str | Path) -> Said:
 
 
 @contextmanager
-def _typed(*words: str) -> Iterator[None]:
+def _typed(*words: str) -> Generator[None]:
     before, sys.argv = sys.argv, list(words)
     try:
         yield

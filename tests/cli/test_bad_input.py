@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -66,7 +66,7 @@ FACTS: dict[str, tuple[bytes, str]] = {
 
 
 @contextmanager
-def nothing_written() -> Iterator[None]:
+def nothing_written() -> Generator[None]:
     before = sealbook("fsck", "--json").answer
     yield
     assert sealbook("fsck", "--json").answer == before
@@ -167,7 +167,7 @@ def test_a_policy_file_that_is_wrong_is_named_with_its_mistake(folder: Path, wha
         (["report", "--known-at", "2024"], "--known-at is '2024'"),
         (["demo", "--customers", "0"], "--customers"),
     ],
-    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
+    ids=lambda value: str(value)[:60],
 )
 def test_what_is_typed_wrong_is_said_in_one_line(lived: str, folder: Path, typed: list[str], needle: str) -> None:
     assert lived

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from gzip import open as open_gzip
 from itertools import islice
@@ -195,14 +194,6 @@ print(json.dumps(said))
 """
 
 
-@contextmanager
-def mount_point(folder: Path) -> Iterator[Path]:
-    place = folder / "disk"
-    place.mkdir()
-    yield place
-    place.rmdir()
-
-
 def cannot_mount() -> str | None:
     if os.geteuid() != 0 or shutil.which("unshare") is None:
         return "only root can mount a small disk of its own"
@@ -217,16 +208,17 @@ def test_a_full_disk_is_said_in_one_line_and_the_import_is_resumed_when_there_is
     rows = [f"B{n % 500},{int((begin + timedelta(minutes=n)).timestamp())}\n" for n in range(25_000)]
     (folder / "large.csv").write_text("customer,used_at\n" + "".join(rows))
     (folder / "small.csv").write_text("customer,used_at\nA,1577836800\n")
-    with mount_point(folder) as disk:
-        mounted = f'mount -t tmpfs -o size={DISK},mode=700 none "$1" && shift && exec "$@"'
-        driver = [sys.executable, "-c", FULL_DISK, str(disk), "small.csv", "large.csv", str(LEFT_FREE_BYTES)]
-        ran = subprocess.run(
-            ["unshare", "-m", "--propagation", "private", "sh", "-c", mounted, "sh", str(disk), *driver],
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    disk = folder / "disk"
+    disk.mkdir()
+    mounted = f'mount -t tmpfs -o size={DISK},mode=700 none "$1" && shift && exec "$@"'
+    driver = [sys.executable, "-c", FULL_DISK, str(disk), "small.csv", "large.csv", str(LEFT_FREE_BYTES)]
+    ran = subprocess.run(
+        ["unshare", "-m", "--propagation", "private", "sh", "-c", mounted, "sh", str(disk), *driver],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert ran.returncode == 0, ran.stderr
 
     first, full, checked, resumed, at_the_end = (Said(*each) for each in json.loads(ran.stdout))
