@@ -133,7 +133,7 @@ def fact_of(line: FactLine, switches: Mapping[str, PolicyRef]) -> Fact:
 @dataclass(slots=True)
 class _Seen:
     last_at: datetime
-    owner: str
+    owner: str | None
 
 
 class FactOrder:
@@ -148,8 +148,8 @@ class FactOrder:
     def knows(self, name: str) -> bool:
         return name in self._seen
 
-    def learn(self, name: str, *, last_at: datetime, owner: str) -> None:
-        """Take over what is held of a name already."""
+    def learn(self, name: str, *, last_at: datetime, owner: str | None) -> None:
+        """Take over what is held of a name already; an owner of None is not known."""
         self._seen[name] = _Seen(last_at=last_at, owner=owner)
 
     def check_fact(self, line: FactLine) -> None:
@@ -162,7 +162,7 @@ class FactOrder:
             return
         if seen is None:
             raise BadLine(f"{line.credential} has a fact ({line.name}) before it was issued")
-        if line.customer is not None and line.customer != seen.owner:
+        if None not in (line.customer, seen.owner) and line.customer != seen.owner:
             raise BadLine(f"{line.credential} is of another customer than at its issue")
         self._check_time(line.credential, seen, line.at)
 
@@ -184,6 +184,8 @@ def _text(key: str, value: object) -> str | None:
         raise BadLine(f"{key} must be a text in quotes")
     if len(value) > TEXT_MAX or "\0" in value:
         raise BadLine(f"{key} is longer than {TEXT_MAX} characters, or holds a zero byte")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise BadLine(f"{key} holds half of a character, which no encoding can write")
     return value
 
 

@@ -185,31 +185,23 @@ def _adopt_issued(view: View, request: AdoptIssued) -> UUID:
 
 def _adopt_attempt(view: View, request: AdoptAttempt) -> UUID:
     holder = _adopted_customer(view, request)
-    known = customer.enrolled(view.customer(holder))
     use = credential.Adopt(fact=credential.Use(at=request.at))
-    held = _latest(view, known, request)
-    if held is None:
-        view.claim(Name(NameKind.CREDENTIAL, request.customer.value), request.stream)
-        _open_adopted(view, request, holder=holder, stream=request.stream, replaces=None)
-        return _on_credential(view, request.stream, use)
-    _on_credential(view, held, use)
-    if request.reissue and credential.issued(view.credential(held)).lapsed_at is not None:
-        number = known.credentials_opened + 1
-        view.claim(Name(NameKind.CREDENTIAL, f"{request.customer.value}#{number}"), request.stream)
-        _open_adopted(view, request, holder=holder, stream=request.stream, replaces=held)
-        return _on_credential(view, request.stream, use)
-    return held
+    held = customer.enrolled(view.customer(holder)).latest(request.kind)
+    if held is not None:
+        _on_credential(view, held, use)
+        expired = credential.issued(view.credential(held)).lapsed_at is not None
+        if not (expired and request.reissue):
+            return held
+    view.claim(_next_name(view, holder, request), request.stream)
+    _open_adopted(view, request, holder=holder, stream=request.stream, replaces=held)
+    return _on_credential(view, request.stream, use)
 
 
-def _latest(view: View, known: customer.Customer, request: AdoptAttempt) -> UUID | None:
-    """Return what the customer holds, or last held."""
-    held = known.holding(request.kind)
-    if held:
-        return held[-1]
-    if known.credentials_opened == 0:
-        return None
-    number = "" if known.credentials_opened == 1 else f"#{known.credentials_opened}"
-    return view.find(Name(NameKind.CREDENTIAL, f"{request.customer.value}{number}"))
+def _next_name(view: View, holder: UUID, request: AdoptAttempt) -> Name:
+    """Return the customer's name for its first credential, and with a number for those that follow."""
+    number = customer.enrolled(view.customer(holder)).credentials_opened + 1
+    value = request.customer.value if number == 1 else f"{request.customer.value}#{number}"
+    return Name(NameKind.CREDENTIAL, value)
 
 
 def _adopted_customer(view: View, request: AdoptIssued | AdoptAttempt) -> UUID:

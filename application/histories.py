@@ -94,7 +94,7 @@ def _of_file(name: str, gathered: _Gathered) -> Recorded:
 
     return Recorded(
         history=History(name=name, issue=gathered.issue, facts=gathered.facts),
-        decided=(),
+        decided=None,
         observed_renewals=observed(ObserveRenewal),
         observed_expiries=observed(ObserveExpiry),
     )

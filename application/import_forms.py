@@ -76,6 +76,12 @@ class FactsForm:
                 raise BadLine(f"policy {line.policy!r} is neither given nor a preset: give it with --policy")
             self._need(self.policies_given.named[line.policy])
 
+    def recall(self, line: FactLine) -> None:
+        if line.name is not FactName.ISSUED and not self._order.knows(line.credential):
+            # Issued by another file; the run that took this line in has compared it with the ledger.
+            self._order.learn(line.credential, last_at=line.at, owner=line.customer)
+        self._order.check_fact(line)
+
     def policies(self) -> Iterable[RenewalPolicy]:
         return self._used.values()
 
@@ -134,6 +140,9 @@ class UsesForm:
             self._order.learn(customer, last_at=_last_of_customer(self.store, held, self.kind), owner=customer)
         self._order.check_use(customer, at)
 
+    def recall(self, line: tuple[str, datetime]) -> None:
+        self._order.check_use(*line)
+
     def policies(self) -> Iterable[RenewalPolicy]:
         return (self._policy,)
 
@@ -158,8 +167,8 @@ def _last_at(history: Iterable[RecordedEvent]) -> datetime:
 def _last_of_customer(store: EventStore, stream: UUID, kind: Kind) -> datetime:
     """Return when the ledger last heard of what the customer holds."""
     head = store.load(streams=(stream,), names=(), commands=()).heads[stream]
-    held = head.state.holding(kind) if isinstance(head.state, Customer) else ()
-    return _last_at([event for each in (stream, *held) for event in store.stream(each)])
+    latest = head.state.latest(kind) if isinstance(head.state, Customer) else None
+    return _last_at(store.stream(stream if latest is None else latest))
 
 
 def _owner(store: EventStore, stream: UUID) -> str:

@@ -82,6 +82,10 @@ class Form(Protocol[Line]):
         """Check a line after those before it; `held` is what the ledger has by its name. Raises BadLine."""
         ...
 
+    def recall(self, line: Line) -> None:
+        """Take note of a line that an earlier run brought in. Raises BadLine if that run set it aside."""
+        ...
+
     def policies(self) -> Iterable[RenewalPolicy]:
         """Return the policies that the lines checked so far need."""
         ...
@@ -144,8 +148,9 @@ class Import(Generic[Line]):
         for rows in _batches(row for row in self.file.rows() if row.number > done):
             good = [row for row in rows if row.number not in self._bad]
             last = rows[-1].number
-            result.count(self._write(good, self._step(digest, done, last)))
-            result.lines += len(good)
+            outcomes = self._write(good, self._step(digest, done, last))
+            result.count(outcomes)
+            result.lines += len(outcomes)
             done = last
             self.advanced(done)
         execute(self.store, [], progress=self._step(digest, done, done, finished=True))
@@ -177,12 +182,14 @@ class Import(Generic[Line]):
                 parsed.append((row, self._parsed(row)))
             except BadLine as bad:
                 self._refuse(row, str(bad), told=row.number <= done)
-        # What is in by an earlier run of this import is known from the file's own lines.
         names = {self.form.name(line) for row, line in parsed if row.number > done}
         held = self.store.load(streams=(), names=names, commands=()).names
         for row, line in parsed:
             try:
-                self.form.check(line, held.get(self.form.name(line)) if row.number > done else None)
+                if row.number > done:
+                    self.form.check(line, held.get(self.form.name(line)))
+                else:
+                    self.form.recall(line)
             except BadLine as bad:
                 self._refuse(row, str(bad), told=row.number <= done)
 
@@ -193,11 +200,12 @@ class Import(Generic[Line]):
 
     def _refuse(self, row: Row, reason: str, *, told: bool = False) -> None:
         """Put a bad line aside; `told` if an earlier run has done so."""
+        if told:
+            return
         if self.skip is None:
             raise LineError(row.number, reason)
-        if not told:
-            self._bad.add(row.number)
-            self.skip(row, reason)
+        self._bad.add(row.number)
+        self.skip(row, reason)
 
     def _adopt_policies(self) -> None:
         requests = (

@@ -13,6 +13,7 @@ from sealbook.projections.what_if import (
     Replayed,
     Scenario,
     answer,
+    by_the_clock,
     decisions,
     replay,
     under,
@@ -21,10 +22,14 @@ from sealbook.projections.what_if import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """A history with what was recorded of it: decisions of the ledger's, and observations of other systems."""
+    """A history with what was recorded of it.
+
+    `decided` are the ledger's decisions, None for a history that is in no ledger; the others are
+    what other systems say that they decided.
+    """
 
     history: History
-    decided: tuple[Event, ...]
+    decided: tuple[Event, ...] | None
     observed_renewals: tuple[datetime, ...]
     observed_expiries: tuple[datetime, ...]
 
@@ -111,12 +116,14 @@ class WhatIf:
 
     def _compare(self, recorded: Recorded, factual: Replayed) -> None:
         self.check.credentials += 1
-        was = [event for event in recorded.decided if event.at <= self.as_of]
-        replayed = decisions(factual.events)
-        self.check.recorded.update(type(event).__name__ for event in was)
-        self.check.replayed.update(type(event).__name__ for event in replayed)
-        # What time alone decided may not be recorded yet: the replay may know more, at the end only.
-        self.check.differing += bool(recorded.decided) and list(replayed[: len(was)]) != was
+        if recorded.decided is not None:
+            was = [event for event in recorded.decided if event.at <= self.as_of]
+            replayed = decisions(factual.events)
+            self.check.recorded.update(type(event).__name__ for event in was)
+            self.check.replayed.update(type(event).__name__ for event in replayed)
+            # What time alone decided may not be recorded yet: the replay may know more, but only that.
+            more = replayed[len(was) :]
+            self.check.differing += list(replayed[: len(was)]) != was or not all(map(by_the_clock, more))
         self._compare_observed(recorded, factual)
 
     def _compare_observed(self, recorded: Recorded, factual: Replayed) -> None:

@@ -114,12 +114,17 @@ Command = Enroll | OpenCredential | CloseCredential | TakeDeviceSlot | ReleaseDe
 class Customer:
     kind: HolderKind
     open_credentials: tuple[tuple[UUID, Kind], ...] = ()
+    latest_credentials: tuple[tuple[UUID, Kind], ...] = ()
     credentials_opened: int = 0
     devices: tuple[UUID, ...] = ()
 
     def holding(self, kind: Kind) -> tuple[UUID, ...]:
         """Return the open credentials of a kind, the latest last."""
         return tuple(credential for credential, held in self.open_credentials if held is kind)
+
+    def latest(self, kind: Kind) -> UUID | None:
+        """Return the credential of a kind that was opened last, be it closed since."""
+        return next((credential for credential, held in self.latest_credentials if held is kind), None)
 
 
 State = Customer | None
@@ -135,6 +140,10 @@ def evolve(state: State, event: Event) -> State:
             return replace(
                 known,
                 open_credentials=(*known.open_credentials, (credential, kind)),
+                latest_credentials=(
+                    *(latest for latest in known.latest_credentials if latest[1] is not kind),
+                    (credential, kind),
+                ),
                 credentials_opened=known.credentials_opened + 1,
             )
         case CredentialClosed(credential=closed):

@@ -25,7 +25,7 @@ from sealbook.domain.credential import (
 from sealbook.domain.credential.use import OF_THE_USE_ITSELF
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import SwitchMode
+from sealbook.domain.values import RenewalCause, SwitchMode
 from sealbook.projections.renewal_eligibility import AutoRenewal, auto_renewal
 from sealbook.projections.validity import ValidityState, state_of
 
@@ -148,6 +148,11 @@ def decisions(events: Iterable[Event]) -> tuple[Event, ...]:
         if isinstance(event, AutoRenewed | Renewed | Expired)
         or (isinstance(event, UseRefused) and event.reason not in OF_THE_USE_ITSELF)
     )
+
+
+def by_the_clock(event: Event) -> bool:
+    """Tell whether time alone decided it, so that it may stand in no record yet."""
+    return isinstance(event, Expired) or (isinstance(event, AutoRenewed) and event.cause is RenewalCause.EXPIRY)
 
 
 def facts_of(history: Iterable[RecordedEvent], *, name: str) -> History | None:

@@ -154,13 +154,19 @@ TAKEN = DeviceSlotTaken(at=ISSUE, device=PHONE)
         pytest.param(
             [ENROLLED],
             {},
-            {"kind": HolderKind.PERSONAL, "open_credentials": (), "credentials_opened": 0, "devices": ()},
+            {
+                "kind": HolderKind.PERSONAL,
+                "open_credentials": (),
+                "latest_credentials": (),
+                "credentials_opened": 0,
+                "devices": (),
+            },
             id="enrolled",
         ),
         pytest.param(
             [ENROLLED, OPENED],
-            {"open_credentials": (), "credentials_opened": 0},
-            {"open_credentials": (HELD,), "credentials_opened": 1},
+            {"open_credentials": (), "latest_credentials": (), "credentials_opened": 0},
+            {"open_credentials": (HELD,), "latest_credentials": (HELD,), "credentials_opened": 1},
             id="a credential opened",
         ),
         pytest.param(
