@@ -4,6 +4,8 @@ import csv
 import gzip
 import hashlib
 import json
+import os
+import stat
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,9 +74,13 @@ class HistoryFile:
             file = self.path.open("rb")
         except OSError as error:
             raise BadFile(f"{self.path}: {(error.strerror or 'cannot be read').lower()}") from error
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            file.close()
+            raise BadFile(f"{self.path}: not a file that can be read twice: save what it gives as a file first")
         if not file.peek(2).startswith(GZIP_MAGIC):
             return file
-        return cast("BinaryIO", gzip.GzipFile(fileobj=file))
+        file.close()
+        return cast("BinaryIO", gzip.open(self.path, "rb"))
 
     def _csv_rows(self, first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
         try:
@@ -97,6 +103,8 @@ class HistoryFile:
 def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> Generator[Callable[[Row, str], None]]:
     """Give a place for bad lines: a file that can be mended and imported; `told` hears why. Raises BadFile."""
     try:
+        if path.exists() and path.samefile(history.path):
+            raise BadFile(f"{path}: bad lines cannot be put into the file that they come from")
         with path.open("ab") as file:
             if file.tell() == 0:
                 file.write(history.header)
@@ -108,6 +116,14 @@ def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> 
             yield skip
     except OSError as error:
         raise BadFile(f"{path}: {(error.strerror or 'cannot be written').lower()}") from error
+
+
+def is_there(path: str | Path) -> bool:
+    """Tell whether there is a file or folder; a name that the system will not take has none."""
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
 
 
 def facts_file(path: Path) -> HistoryFile:
@@ -167,6 +183,9 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := file.readline(LINE_BYTES_MAX):
         number += 1
+        rest = line
+        while len(rest) == LINE_BYTES_MAX and not rest.endswith(b"\n"):
+            rest = file.readline(LINE_BYTES_MAX)
         if line.strip():
             yield number, line
 

@@ -31,7 +31,8 @@ class Standing:
 
 def find(store: EventStore, text: str, *, kinds: Sequence[NameKind]) -> UUID:
     """Return the stream of an id, or of a name of the first kind that knows it. Raises Refused(not_found)."""
-    names = [Name(kind, text) for kind in kinds]
+    # What the system handed over undecoded is nobody's name.
+    names = [Name(kind, text) for kind in kinds if not any("\ud800" <= each <= "\udfff" for each in text)]
     found = store.load(streams=(), names=names, commands=()).names
     for name in names:
         if name in found:

@@ -15,6 +15,7 @@ from sealbook.adapters.eventstore import schema
 from sealbook.adapters.eventstore.fsck import Fsck
 from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, write_key_file
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
+from sealbook.adapters.history_files import is_there
 from sealbook.adapters.ids import new_id
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.server import EmbeddedServer
@@ -73,7 +74,7 @@ def _database(settings: Settings, *, create: bool) -> Generator[str]:
     if settings.dsn is not None:
         yield settings.dsn
         return
-    if not create and not (settings.ledger / DATA_FOLDER).exists():
+    if not create and not is_there(settings.ledger / DATA_FOLDER):
         raise BadInput(
             f"there is no ledger in {settings.ledger}: name one with --ledger DIR or --dsn,"
             " or make one with sealbook import or sealbook demo"

@@ -14,6 +14,7 @@ from sealbook.adapters.history_files import BadFile
 from sealbook.application.ports import LedgerDamaged, OutcomeUnknown, Unavailable
 from sealbook.domain.errors import Refused
 
+STOPPED = "interrupted; what was written stays, run the command again to go on"
 DONE, REFUSED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
@@ -52,9 +53,13 @@ def build(composition: Composition, *, version: str) -> typer.Typer:
 def run(app: typer.Typer) -> int:
     """Run the command that was typed; return its exit code. What goes wrong is said in one line."""
     try:
-        app(standalone_mode=False)
+        # In this mode Exit and Ctrl-C come back as a number, and a reader that has gone as SystemExit.
+        code: object = app(standalone_mode=False)
+        sys.stdout.flush()
     except typer.Exit as ended:
         return ended.exit_code
+    except SystemExit:
+        return _nobody_reads()
     except TyperException as usage:
         return _said(f"{usage.format_message()} (sealbook --help lists what there is)", WRONG_USAGE)
     except Refused as refused:
@@ -64,11 +69,20 @@ def run(app: typer.Typer) -> int:
     except (Unavailable, OutcomeUnknown, LedgerDamaged) as error:
         return _said(str(error), UNAVAILABLE)
     except KeyboardInterrupt:
-        return _said("interrupted; what was written stays, run the command again to go on", INTERRUPTED)
+        return _said(STOPPED, INTERRUPTED)
     except BrokenPipeError:
-        # Whoever read our answer has gone; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
+        return _nobody_reads()
+    except OSError as error:
+        _nobody_reads()
+        return _said(f"the system refused: {(error.strerror or type(error).__name__).lower()}", UNAVAILABLE)
+    if code == INTERRUPTED:
+        return _said(STOPPED, INTERRUPTED)
+    return code if isinstance(code, int) else DONE
+
+
+def _nobody_reads() -> int:
+    # What is still to be flushed has nowhere to go: without this, the interpreter would complain at its end.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return DONE
 
 

@@ -14,6 +14,7 @@ from uuid import UUID
 import typer
 
 from sealbook.application.ports import EventStore, ReadModels
+from sealbook.domain.calendar import EARLIEST, LATEST
 
 DEFAULT_LEDGER = Path("sealbook-data")
 
@@ -95,4 +96,6 @@ def moment(text: str | None, *, option: str) -> datetime | None:
         raise BadInput(f"{option} is {text!r}: write ISO 8601 with offset, like 2024-03-15T10:00:00+09:00") from None
     if found.tzinfo is None:
         raise BadInput(f"{option} is {text!r}: a time needs its offset, like +09:00 or Z")
+    if not EARLIEST.year < found.year < LATEST.year:
+        raise BadInput(f"{option} lies outside the years {EARLIEST.year + 1} to {LATEST.year - 1}")
     return found

@@ -17,7 +17,7 @@ from sealbook.adapters.cli.session import (
     Place,
     moment,
 )
-from sealbook.adapters.history_files import facts_file, given_policies, read_policy
+from sealbook.adapters.history_files import facts_file, given_policies, is_there, read_policy
 from sealbook.application import questions
 from sealbook.application.histories import histories_of_facts, histories_of_ledger
 from sealbook.application.importing import LineError
@@ -73,7 +73,7 @@ def _documents(arguments: list[str]) -> dict[str, RenewalPolicy]:
     """Return the policies asked about by the label that their answers carry. Raises BadInput, BadFile."""
     found: dict[str, RenewalPolicy] = {}
     for argument in arguments:
-        document = preset_policies().get(argument) if not Path(argument).exists() else None
+        document = preset_policies().get(argument) if not is_there(argument) else None
         document = document or read_policy(argument)
         label = document.policy_id if document.policy_id not in found else str(document.ref)
         if label in found:
@@ -93,12 +93,14 @@ def _with(book: PolicyBook, scenarios: dict[str, Scenario]) -> PolicyBook:
 
 
 def _from_facts(path: Path, policy: list[str], kind: Kind) -> tuple[list[Recorded], PolicyBook]:
-    policies = given_policies([each for each in policy if each not in preset_policies() or Path(each).exists()])
+    policies = given_policies([each for each in policy if each not in preset_policies() or is_there(each)])
     try:
         histories = histories_of_facts(facts_file(path).rows(), policies=policies, kind=kind)
     except LineError as bad:
         raise BadInput(f"{path}, line {bad.number}: {bad.reason}") from None
-    return histories, PolicyBook.of(*policies.named.values())
+    # The policy in force stands as it is, whatever a given one of its name says.
+    known = {each.ref: each for each in (*policies.named.values(), policies.otherwise)}
+    return histories, PolicyBook.of(*known.values())
 
 
 def _answer(run: WhatIf, histories: list[Recorded], *, each: bool, as_json: bool) -> None:

@@ -1,4 +1,7 @@
-"""Read everything and compare: what is stored contradicts itself nowhere, or here is where."""
+"""Read everything and compare: what is stored contradicts itself nowhere, or here is where.
+
+Others may write meanwhile: the log is read up to where it stood at the beginning.
+"""
 
 from collections.abc import Callable, Iterator
 from uuid import UUID
@@ -16,7 +19,15 @@ from sealbook.domain.errors import Refused
 ROWS_A_READ = 2_000
 _EVENTS = """
     SELECT position, stream, version, recorded_at, salt, mac, body FROM sealbook.events
-    WHERE book = %s AND position > %s ORDER BY position LIMIT %s
+    WHERE book = %s AND position > %s AND position <= %s ORDER BY position LIMIT %s
+"""
+_ENDS = """
+    SELECT b.position, (SELECT coalesce(max(e.position), 0) FROM sealbook.events e WHERE e.book = b.book)
+    FROM sealbook.books b WHERE b.book = %s
+"""
+_TAIL = """
+    SELECT position, version, salt, mac, body FROM sealbook.events
+    WHERE book = %s AND stream = %s AND version > %s AND version <= %s ORDER BY version
 """
 _HEADS = """
     SELECT stream, version, state FROM sealbook.heads
@@ -41,9 +52,9 @@ class Fsck:
             yield from self._names()
 
     def _log(self, advanced: Callable[[int], None]) -> Iterator[str]:
-        ((last,),) = self._connection.execute("SELECT position FROM sealbook.books WHERE book = %s", [BOOK]).fetchall()
+        ((last, highest),) = self._connection.execute(_ENDS, [BOOK]).fetchall()
         before, recorded_before = 0, None
-        while rows := self._connection.execute(_EVENTS, [BOOK, before, ROWS_A_READ], binary=True).fetchall():
+        while rows := self._connection.execute(_EVENTS, [BOOK, before, last, ROWS_A_READ], binary=True).fetchall():
             for position, stream, version, recorded_at, salt, mac, body in rows:
                 if position != before + 1:
                     yield f"position {before + 1} is missing: the log goes on at {position}"
@@ -53,8 +64,8 @@ class Fsck:
                 self.events += 1
                 yield from self._event(position, stream, version, salt, mac, body)
             advanced(before)
-        if before != last:
-            yield f"the book stands at position {last}, the log ends at {before}"
+        if not before == last == highest:
+            yield f"the book stands at position {last}, the log ends at {highest}"
 
     def _event(self, position: int, stream: UUID, version: int, salt: bytes, mac: bytes, body: bytes) -> Iterator[str]:
         expected = self._versions.get(stream, 0) + 1
@@ -80,6 +91,10 @@ class Fsck:
             yield from self._head(stream, 0, None)
 
     def _head(self, stream: UUID, version: int, state: bytes | None) -> Iterator[str]:
+        if version > self._versions.get(stream, 0):
+            # Appended since the log was read: the head knows it, so we read it too.
+            for position, later, salt, mac, body in self._tail(stream, version):
+                yield from self._event(position, stream, later, salt, mac, body)
         if version != self._versions.get(stream, 0):
             yield f"stream {stream} has {self._versions.get(stream, 0)} events, its head is at version {version}"
         elif state is None or encode_head(self._states.get(stream)) != state:
@@ -88,5 +103,9 @@ class Fsck:
     def _names(self) -> Iterator[str]:
         rows = self._connection.execute("SELECT stream FROM sealbook.names WHERE book = %s", [BOOK]).fetchall()
         for (stream,) in rows:
-            if stream not in self._versions:
+            if stream not in self._versions and not self._tail(stream, 1):
                 yield f"a name leads to stream {stream}, which has no event"
+
+    def _tail(self, stream: UUID, version: int) -> list[tuple[int, int, bytes, bytes, bytes]]:
+        known = self._versions.get(stream, 0)
+        return self._connection.execute(_TAIL, [BOOK, stream, known, version], binary=True).fetchall()

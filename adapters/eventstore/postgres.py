@@ -176,6 +176,11 @@ def connected(dsn: str) -> Connection:
     """Return a connection that commits each statement by itself. Raises Unavailable."""
     try:
         connection = Connection.connect(dsn, autocommit=True, row_factory=tuple_row)
+    except psycopg.ProgrammingError:
+        # From None: what could not be read may be half a password.
+        raise Unavailable(
+            "the database cannot be reached: write the DSN like 'host=db dbname=bank user=service'"
+        ) from None
     except psycopg.Error as error:
         raise Unavailable(f"the database cannot be reached: {first_line(error)}") from error
     connection.execute("SET TIME ZONE 'UTC'")

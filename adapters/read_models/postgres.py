@@ -18,6 +18,7 @@ from sealbook.application.ports import EventStore, LedgerDamaged
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.credential import Credential
+from sealbook.domain.errors import Refused
 from sealbook.projections.counts import Tally
 
 EVENTS_A_BATCH = 2_000
@@ -81,24 +82,38 @@ class PostgresReadModels:
 
     def differences(self) -> list[str]:
         """Return where the models differ from a fold of the log up to their own position."""
-        with translated():
+        with translated(), self._connection.transaction():
             if not self._exists(LIVE):
                 return []
             position = self._position(LIVE)
-            kept = self.tally(as_of=datetime.max.replace(tzinfo=UTC)) or Tally()
+            rows = self._run("SELECT * FROM {}", _name("credentials", LIVE))
+            counts = dict(self._run("SELECT name, count FROM {}", _name("event_counts", LIVE)))
+            ((latest_at,),) = self._run("SELECT latest_at FROM {}", _name("tracking", LIVE))
+        try:
+            return list(self._unlike_fold(position, {row[0]: tuple(row) for row in rows}, counts, latest_at))
+        except (LedgerDamaged, Refused, TypeError) as error:
+            return [f"the read models cannot be compared, for the log does not fold: {error}"]
+
+    def _unlike_fold(
+        self, position: int, rows: Mapping[Any, object], counts: Mapping[Any, object], latest_at: datetime
+    ) -> Iterator[str]:
         folded = Tally()
-        after = 0
+        after, latest = 0, BEGINNING
         while after < position:
             events = self._store.read(after=after, limit=min(EVENTS_A_BATCH, position - after))
             if not events:
-                return [f"the read models stand at position {position}, the log ends at {after}"]
+                yield f"the read models stand at position {position}, the log ends at {after}"
+                return
             for recorded in events:
                 folded.apply(recorded)
+                latest = max(latest, recorded.event.at)
             after = events[-1].position
-        return [
-            *_unlike("state of credential", kept.credentials, folded.credentials),
-            *_unlike("count of", kept.events, folded.events),
-        ]
+        yield from _unlike(
+            "row of credential", rows, {key: _row(key, each) for key, each in folded.credentials.items()}
+        )
+        yield from _unlike("count of", counts, folded.events)
+        if latest_at != latest:
+            yield "the read models' latest moment is not that of the log"
 
     def _follow(self, generation: str, advanced: Callable[[int], None]) -> int:
         while True:
