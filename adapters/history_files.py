@@ -4,7 +4,6 @@ import csv
 import gzip
 import hashlib
 import json
-import os
 import stat
 import zlib
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -25,6 +24,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LINE_BYTES_MAX = 1 << 20
 CHUNK_BYTES = 1 << 20
+TOO_LONG = BadLine(f"longer than {LINE_BYTES_MAX:,} bytes")
 
 Item = TypeVar("Item")
 
@@ -71,16 +71,16 @@ class HistoryFile:
 
     def _open(self) -> BinaryIO:
         try:
+            # Asked before it is opened: opening a pipe waits for whoever writes to it.
+            if not stat.S_ISREG(self.path.stat().st_mode) and not self.path.is_dir():
+                raise BadFile(f"{self.path}: not a file that can be read twice: save what it gives as a file first")
             file = self.path.open("rb")
+            if not file.peek(2).startswith(GZIP_MAGIC):
+                return file
+            file.close()
+            return cast("BinaryIO", gzip.open(self.path, "rb"))
         except OSError as error:
             raise BadFile(f"{self.path}: {(error.strerror or 'cannot be read').lower()}") from error
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            file.close()
-            raise BadFile(f"{self.path}: not a file that can be read twice: save what it gives as a file first")
-        if not file.peek(2).startswith(GZIP_MAGIC):
-            return file
-        file.close()
-        return cast("BinaryIO", gzip.open(self.path, "rb"))
 
     def _csv_rows(self, first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> Iterator[Row]:
         try:
@@ -139,6 +139,8 @@ def _csv_values(line: bytes) -> list[str]:
 
 
 def _csv_fields(header: Sequence[str], line: bytes) -> dict[str, object] | BadLine:
+    if len(line) == LINE_BYTES_MAX:
+        return TOO_LONG
     try:
         values = _csv_values(line)
     except (csv.Error, UnicodeDecodeError) as error:
@@ -159,6 +161,8 @@ def _json_rows(first: tuple[int, bytes], lines: Iterator[tuple[int, bytes]]) -> 
 
 
 def _json_fields(line: bytes) -> dict[str, object] | BadLine:
+    if len(line) == LINE_BYTES_MAX:
+        return TOO_LONG
     try:
         fields = json.loads(_decoded(line.removeprefix(BYTE_ORDER_MARK)), object_pairs_hook=_unique)
     except BadLine as bad:
@@ -186,7 +190,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
         rest = line
         while len(rest) == LINE_BYTES_MAX and not rest.endswith(b"\n"):
             rest = file.readline(LINE_BYTES_MAX)
-        if line.strip():
+        if line.strip() or len(line) == LINE_BYTES_MAX:
             yield number, line
 
 
@@ -215,6 +219,8 @@ def read_policy(argument: str) -> RenewalPolicy:
     """Return the policy of FILE, or of FILE#ID where the file maps ids to policies. Raises BadFile."""
     name, _, picked = argument.partition("#")
     try:
+        if is_there(name) and not (Path(name).is_file() or Path(name).is_dir()):
+            raise BadFile(f"{name}: not a regular file")
         document: object = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:
         raise BadFile(f"{name}: {(error.strerror or 'cannot be read').lower()}") from error

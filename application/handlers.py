@@ -5,7 +5,6 @@ What another request's guard reads is moved by this one, so two that exclude eac
 both pass (no write skew).
 """
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
@@ -74,6 +73,12 @@ def _register_device(view: View, request: RegisterDevice) -> UUID:
 
 def _release_device(view: View, request: ReleaseDevice) -> UUID:
     stream = view.resolve(request.device)
+    holder = device.registered(view.device(stream)).customer
+    held = () if holder is None else customer.enrolled(view.customer(holder)).open_credentials
+    for each, _ in held:
+        # Released, the device could be bound to another person and still be used by this one.
+        if credential.issued(view.credential(each)).device == stream:
+            raise Refused(Refusal.DEVICE_STATE, "a credential is bound to the device: revoke or replace it first")
     _release(view, stream, request.at)
     return stream
 
@@ -115,10 +120,10 @@ def _end_what_it_replaces(view: View, request: IssueCredential) -> None:
     if request.replaces is None:
         return
     replaced = view.resolve(request.replaces)
-    known = credential.issued(view.credential(replaced))
-    if known.customer != view.resolve(request.customer):
+    if credential.issued(view.credential(replaced)).customer != view.resolve(request.customer):
         raise Refused(Refusal.NOT_FOUND, "the credential to replace is another customer's: check the name")
-    if not known.ended_at(request.at):
+    _on_credential(view, replaced, credential.Settle(at=request.at))
+    if not credential.issued(view.credential(replaced)).ended_at(request.at):
         _on_credential(view, replaced, credential.Revoke(at=request.at, reason="superseded"))
 
 
@@ -126,8 +131,6 @@ def _close_what_has_ended(view: View, holder: UUID, request: IssueCredential) ->
     """Settle what the customer holds of the kind: what time alone has ended is in nobody's way."""
     for held in customer.enrolled(view.customer(holder)).holding(request.kind):
         _on_credential(view, held, credential.Settle(at=request.at))
-        if credential.issued(view.credential(held)).ended_at(request.at):
-            _on_customer(view, holder, customer.CloseCredential(at=request.at, credential=held))
 
 
 def _open(view: View, stream: UUID, issue: credential.Issue, *, exclusive: bool) -> None:
@@ -137,25 +140,22 @@ def _open(view: View, stream: UUID, issue: credential.Issue, *, exclusive: bool)
 
 
 def _on_credential(view: View, stream: UUID, command: credential.Command) -> UUID:
-    events = credential.decide(view.credential(stream), command, view.policies)
-    view.apply(stream, events)
-    _close_if_ended(view, stream, events)
+    view.apply(stream, credential.decide(view.credential(stream), command, view.policies))
+    _close_if_ended(view, stream, command.at)
     return stream
 
 
-def _close_if_ended(view: View, stream: UUID, events: Sequence[credential.Event]) -> None:
-    ends = (credential.Revoked, credential.Expired)
-    ended = next((event for event in events if isinstance(event, ends)), None)
-    if ended is None:
-        return
+def _close_if_ended(view: View, stream: UUID, at: datetime) -> None:
+    """Close at its customer what has ended for good, whoever noticed it first."""
     now = credential.issued(view.credential(stream))
-    if not now.ended_at(ended.at):
+    if not now.ended_at(at):
         return
-    _on_customer(view, now.customer, customer.CloseCredential(at=ended.at, credential=stream))
+    ended_at = at if now.revoked or now.grace_until is None else now.grace_until
+    _on_customer(view, now.customer, customer.CloseCredential(at=ended_at, credential=stream))
     holds_more = customer.enrolled(view.customer(now.customer)).open_credentials
-    if isinstance(ended, credential.Revoked) and now.device is not None and not holds_more:
+    if now.revoked and now.device is not None and not holds_more:
         # A lapse leaves the device bound: a new credential goes to the same phone.
-        _release(view, now.device, ended.at)
+        _release(view, now.device, at)
 
 
 def _on_customer(view: View, stream: UUID, command: customer.Command) -> None:
@@ -189,8 +189,8 @@ def _adopt_attempt(view: View, request: AdoptAttempt) -> UUID:
     held = customer.enrolled(view.customer(holder)).latest(request.kind)
     if held is not None:
         _on_credential(view, held, use)
-        expired = credential.issued(view.credential(held)).lapsed_at is not None
-        if not (expired and request.reissue):
+        now = credential.issued(view.credential(held))
+        if now.lapsed_at is None or now.revoked or not request.reissue:
             return held
     view.claim(_next_name(view, holder, request), request.stream)
     _open_adopted(view, request, holder=holder, stream=request.stream, replaces=held)

@@ -128,6 +128,8 @@ class _Batch:
 
     def _load(self, missing: Iterable[Ref], command_ids: Iterable[UUID] = ()) -> None:
         refs = set(missing)
+        if not all(isinstance(ref, UUID | Name) for ref in refs):
+            raise TypeError("a command names a stream by its UUID or by a Name, nothing else")
         names = {ref for ref in refs if isinstance(ref, Name)}
         streams = {ref for ref in refs if isinstance(ref, UUID)}
         loaded = self.store.load(streams=streams, names=names, commands=set(command_ids))
@@ -193,6 +195,8 @@ class _Batch:
             )
 
     def _learn(self, result: Appended) -> None:
+        # What is decided next reads these beside what was loaded before: two moments.
+        self.loads += bool(result.left_out)
         self.heads.update(result.stale)
         self.names.update(result.taken)
         self.carried_out.update(result.outcomes)
@@ -220,7 +224,7 @@ def _decided(view: View, index: int, command: Command) -> Decision:
     use_refused = [event for _, event in decided.events if isinstance(event, UseRefused)]
     if use_refused and use_refused[-1].reason is not Refusal.REPORTED:
         decision.refusal = use_refused[-1].reason
-        decision.message = f"the use is refused: the credential is {decision.refusal}"
+        decision.message = f"the use is refused, for the reason {decision.refusal}"
     return decision
 
 

@@ -8,7 +8,6 @@ clock decide, so an answer is right even when nobody has yet recorded what time 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent
@@ -71,8 +70,3 @@ def settled(moment: Moment, policies: PolicyBook) -> Moment:
         version=moment.version,
         position=moment.position,
     )
-
-
-def credentials_of(history: Iterable[RecordedEvent]) -> set[UUID]:
-    """Return the streams among the events that are credentials."""
-    return {recorded.stream for recorded in history if isinstance(recorded.event, credential.Issued)}

@@ -105,11 +105,6 @@ def decode_event(body: bytes) -> DecodedEvent:
     return decoded
 
 
-def event_name_in(body: bytes) -> str:
-    """Return the stored name at the head of a body."""
-    return str(msgspec.msgpack.decode(body)[0])
-
-
 def encode_head(state: Aggregate) -> bytes:
     """Return the bytes of a head: schema version, aggregate, then its fields in order."""
     if state is None:

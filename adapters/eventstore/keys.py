@@ -113,8 +113,18 @@ def write_key_file(path: Path, keys: Keys) -> None:
             os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(draft, path)
+        _sync_folder(path.parent)
     finally:
         draft.unlink()
+
+
+def _sync_folder(folder: Path) -> None:
+    # A ledger must not outlive its only keys: the name of their file is on disk before the first event.
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _bound_to(kind: NameKind, stream: UUID) -> bytes:

@@ -18,6 +18,7 @@ from sealbook.application.ports import (
     StoredOutcome,
     Unavailable,
 )
+from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import RecordedEvent
 
 BOOK = 0
@@ -67,7 +68,7 @@ class MemoryEventStore:
             }
             if whole and left_out:
                 left_out = set(range(len(groups)))
-            recorded_at = max(self._clock(), self._log[-1].recorded_at if self._log else self._clock())
+            recorded_at = self._next_moment()
             if progress is not None and not left_out:
                 self._check_progress(progress)
             positions = {
@@ -114,6 +115,11 @@ class MemoryEventStore:
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         with self._lock:
             return self._imports.get(digest)
+
+    def _next_moment(self) -> datetime:
+        # No two appends bear one recorded_at, so that a moment of knowledge is a position.
+        now = self._clock()
+        return max(now, self._log[-1].recorded_at + MICROSECOND) if self._log else now
 
     def _check_progress(self, progress: ImportProgress) -> None:
         options, lines_done, _ = self._imports.get(progress.digest, (progress.options, 0, False))

@@ -34,6 +34,7 @@ APPEND_WAIT_SECONDS = 5
 """How long an append waits for the book before it answers that the ledger is busy."""
 LOCK_WAIT_SECONDS = 1
 """The same for holding the book, which is held over a decision: there the others wait behind us."""
+IMPORT_UNDER_WAY = "another import of this file is under way"
 _LOAD = "SELECT * FROM sealbook.load(%b::smallint, %b::uuid[], %b::text[], %b::bytea[], %b::uuid[])"
 _READ = """
     SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
@@ -128,7 +129,9 @@ class PostgresEventStore:
             with translated():
                 yield
         except psycopg.errors.UniqueViolation as error:
-            raise Unavailable("another import of this file is under way: wait until it ends") from error
+            if error.diag.table_name != "imports" and error.diag.message_primary != IMPORT_UNDER_WAY:
+                raise
+            raise Unavailable(f"{IMPORT_UNDER_WAY}: wait until it ends") from error
         except Unavailable as error:
             if self._connection.broken:
                 raise OutcomeUnknown(

@@ -5,7 +5,8 @@ between the two would count events twice. The fold is the domain's own.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, LiteralString
 from uuid import UUID
@@ -14,7 +15,7 @@ from psycopg import Connection, sql
 
 from sealbook.adapters.eventstore.codec import decode_head, encode_head
 from sealbook.adapters.eventstore.postgres import translated
-from sealbook.application.ports import EventStore, LedgerDamaged
+from sealbook.application.ports import EventStore, LedgerDamaged, Unavailable
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.credential import Credential
@@ -57,11 +58,14 @@ class PostgresReadModels:
 
         Until then, and if this is interrupted, the old ones answer.
         """
-        with translated():
+        with translated(), self._rebuilding():
+            self._create(LIVE)
             self._drop(NEXT)
             self._create(NEXT)
             self._follow(NEXT, advanced)
             with self._connection.transaction():
+                # A follower locks its tracking first, too: in another order the two would deadlock.
+                self._run("LOCK TABLE {}", _name("tracking", LIVE))
                 self._drop(LIVE)
                 for table in _TABLES:
                     self._run("ALTER TABLE {} RENAME TO {}", _name(table, NEXT), sql.Identifier(table))
@@ -72,7 +76,9 @@ class PostgresReadModels:
 
     def tally(self, *, as_of: datetime) -> Tally | None:
         """Return the tally of the whole log, or None if something in it lies after the moment asked about."""
-        with translated():
+        with translated(), self._connection.transaction():
+            # One snapshot: a follower may write between two of these.
+            self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             row = self._run("SELECT latest_at FROM {}", _name("tracking", LIVE))
             if not row or row[0][0] > as_of:
                 return None
@@ -114,6 +120,17 @@ class PostgresReadModels:
         yield from _unlike("count of", counts, folded.events)
         if latest_at != latest:
             yield "the read models' latest moment is not that of the log"
+
+    @contextmanager
+    def _rebuilding(self) -> Generator[None]:
+        """Be the only one to rebuild. Raises Unavailable."""
+        ((alone,),) = self._run("SELECT pg_try_advisory_lock(hashtext('sealbook_read rebuild'))")
+        if not alone:
+            raise Unavailable("another rebuild is under way: wait until it ends")
+        try:
+            yield
+        finally:
+            self._run("SELECT pg_advisory_unlock(hashtext('sealbook_read rebuild'))")
 
     def _follow(self, generation: str, advanced: Callable[[int], None]) -> int:
         while True:

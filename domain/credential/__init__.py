@@ -159,7 +159,8 @@ def _adopt(state: Credential, fact: Fact, policies: PolicyBook) -> tuple[Event, 
     try:
         answered = _answer(state, fact, policies)
     except Refused as refused:
-        return (adoption.not_applied(fact, refused.code),)
+        # Only what an import can bring is kept; of the rest, a replay has nothing more to say.
+        return (adoption.not_applied(fact, refused.code),) if isinstance(fact, adoption.Refusable) else ()
     if isinstance(fact, ObjectToRenewal) and not answered:
         # Under another policy it might be the first of its period, so a what-if needs it.
         return (RenewalObjectionLodged(at=fact.at),)

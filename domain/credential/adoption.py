@@ -57,7 +57,7 @@ Refusable = (
     | renewing.ObjectToRenewal
     | renewing.SwitchPolicy
 )
-"""The facts that the rules can refuse; a refused use is an event of its own."""
+"""The facts that an import brings and the rules can refuse; a refused use is an event of its own."""
 
 _NAMES: dict[type[Refusable], str] = {
     holds.Suspend: "suspended",
@@ -111,10 +111,8 @@ def decide(command: Command) -> tuple[Event, ...]:
             assert_never(command)
 
 
-def not_applied(fact: object, reason: Refusal) -> FactNotApplied:
+def not_applied(fact: Refusable, reason: Refusal) -> FactNotApplied:
     """Return the record of a fact that was refused."""
-    if not isinstance(fact, Refusable):
-        raise TypeError(f"{type(fact).__name__} is not a fact that the rules refuse")
     policy, mode = (fact.policy, fact.mode) if isinstance(fact, renewing.SwitchPolicy) else (None, None)
     return FactNotApplied(at=fact.at, fact=_NAMES[type(fact)], reason=reason, switch_to=policy, mode=mode)
 

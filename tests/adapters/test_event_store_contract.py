@@ -308,20 +308,23 @@ def test_linked_commands_are_left_out_together_and_the_others_are_appended(store
 # --- Time.
 
 
-def test_recorded_at_never_goes_back_in_memory() -> None:
+def test_recorded_at_goes_on_in_memory() -> None:
     noon = datetime(2024, 5, 5, 12, tzinfo=UTC)
-    times = iter([noon, noon, noon - timedelta(hours=1)])
+    times = iter([noon, noon - timedelta(hours=1)])
     store = MemoryEventStore(clock=lambda: next(times))
-    assert store.append([enrolling(ANNA)]).recorded_at == noon
-    assert store.append([enrolling(BORAM)]).recorded_at == noon
+    first, second = store.append([enrolling(ANNA)]), store.append([enrolling(BORAM)])
+
+    assert noon == first.recorded_at < second.recorded_at
 
 
-def test_recorded_at_never_goes_back_in_postgresql(postgres_store: PostgresEventStore, ledger_dsn: str) -> None:
+def test_recorded_at_goes_on_in_postgresql(postgres_store: PostgresEventStore, ledger_dsn: str) -> None:
     ahead = datetime.now(UTC) + timedelta(days=1)
     with psycopg.connect(ledger_dsn, autocommit=True) as superuser:
         superuser.execute("UPDATE sealbook.books SET recorded_at = %s", [ahead])
-    assert postgres_store.append([enrolling(ANNA)]).recorded_at == ahead
-    assert [event.recorded_at for event in read_all(postgres_store)] == [ahead]
+    first, second = postgres_store.append([enrolling(ANNA)]), postgres_store.append([enrolling(BORAM)])
+
+    assert ahead < first.recorded_at < second.recorded_at
+    assert [event.recorded_at for event in read_all(postgres_store)] == [first.recorded_at, second.recorded_at]
 
 
 # --- Write skew.

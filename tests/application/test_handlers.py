@@ -1,6 +1,6 @@
 """How one request spreads over customer, device and credential."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -48,10 +48,15 @@ def refused(store: MemoryEventStore, command: Command) -> Outcome:
     return outcome
 
 
-def replacing(script: Script, replaced: Ref, *, customer: UUID = ALICE, device: UUID = PHONE) -> Command:
+AFTER_THE_END = datetime(2026, 3, 1, 9, tzinfo=UTC)
+
+
+def replacing(
+    script: Script, replaced: Ref, *, customer: UUID = ALICE, device: UUID = PHONE, at: datetime = MARCH
+) -> Command:
     return script.command(
         IssueCredential(
-            at=MARCH,
+            at=at,
             credential=NEXT,
             name=None,
             customer=customer,
@@ -177,12 +182,32 @@ def test_another_customers_credential_is_not_replaced(bank: MemoryEventStore, sc
 
 def test_a_released_device_frees_its_slot_and_may_be_bound_again(bank: MemoryEventStore, script: Script) -> None:
     told(bank, script.issue(HELD, customer=ALICE, device=PHONE))
+    told(bank, script.on(HELD, credential.Settle(at=AFTER_THE_END)))
 
-    (events, _) = told(bank, script.release(PHONE, at=MARCH), script.issue(NEXT, customer=BOB, device=PHONE, at=MARCH))
+    (events, _) = told(
+        bank,
+        script.release(PHONE, at=AFTER_THE_END),
+        script.issue(NEXT, customer=BOB, device=PHONE, at=AFTER_THE_END),
+    )
 
     assert events == ["device.released", "customer.device_slot_released"]
     assert customer(bank, ALICE).devices == ()
     assert device(bank, PHONE).customer == BOB
+
+
+def test_a_device_with_a_live_credential_is_not_released(bank: MemoryEventStore, script: Script) -> None:
+    told(bank, script.issue(HELD, customer=ALICE, device=PHONE))
+
+    assert refused(bank, script.release(PHONE, at=MARCH)).refusal is Refusal.DEVICE_STATE
+
+
+@pytest.mark.parametrize("noticed", [True, False], ids=["the lapse is recorded", "nobody has noticed the lapse"])
+def test_what_has_lapsed_is_replaced_whoever_notices(bank: MemoryEventStore, script: Script, noticed: bool) -> None:
+    told(bank, script.issue(HELD, customer=ALICE, device=PHONE))
+    if noticed:
+        told(bank, script.on(HELD, credential.Settle(at=AFTER_THE_END)))
+
+    told(bank, replacing(script, HELD, at=AFTER_THE_END))
 
 
 def test_releasing_an_unbound_device_is_nothing_new(bank: MemoryEventStore, script: Script) -> None:

@@ -63,7 +63,7 @@ def counts(store: MemoryEventStore, as_of: datetime, *, known_at: datetime | Non
         (SUSPENDED_AT, None, ValidityState.SUSPENDED),
         (SUSPENDED_AT, LEARNED_LATER, ValidityState.SUSPENDED),
         (SUSPENDED_AT, LEARNED_LATER - SECOND, ValidityState.ACTIVE),
-        (SUSPENDED_AT, LEARNED_FIRST, ValidityState.ACTIVE),
+        (SUSPENDED_AT, LEARNED_FIRST + SECOND, ValidityState.ACTIVE),
         (SUSPENDED_AT, LEARNED_FIRST - SECOND, ValidityState.NOT_ISSUED),
         (datetime(2027, 1, 1, tzinfo=UTC), None, ValidityState.EXPIRED),
     ],
@@ -75,7 +75,7 @@ def test_a_credential_is_shown_as_it_was_then_by_what_was_known_then(
 
 
 def test_counts_follow_both_axes_too(ledger: MemoryEventStore) -> None:
-    now, before = counts(ledger, SUSPENDED_AT), counts(ledger, SUSPENDED_AT, known_at=LEARNED_FIRST)
+    now, before = counts(ledger, SUSPENDED_AT), counts(ledger, SUSPENDED_AT, known_at=LEARNED_FIRST + SECOND)
 
     assert (now.credentials["active"], now.credentials["suspended"]) == (1, 1)
     assert (before.credentials["active"], before.credentials["suspended"]) == (1, 0)
@@ -94,7 +94,7 @@ def test_events_after_the_moment_are_not_counted(ledger: MemoryEventStore) -> No
 
 def test_a_policy_is_known_from_when_it_was_recorded(ledger: MemoryEventStore) -> None:
     assert set(questions.policies(ledger, known_at=LEARNED_FIRST - SECOND).policies) <= {"D", "X"}
-    known = questions.policies(ledger, known_at=LEARNED_FIRST).policies
+    known = questions.policies(ledger, known_at=LEARNED_FIRST + SECOND).policies
     assert [policy_id for policy_id, held in known.items() if held.versions] == ["D"]
     assert set(questions.policies(ledger).policies) == {"D", "X"}
 
@@ -127,5 +127,5 @@ def test_a_history_is_cut_on_either_axis(ledger: MemoryEventStore) -> None:
 
     assert told() == ["issued", "used", "suspended"]
     assert told(as_of=ISSUED_AT) == ["issued"]
-    assert told(known_at=LEARNED_FIRST) == ["issued", "used"]
+    assert told(known_at=LEARNED_FIRST + SECOND) == ["issued", "used"]
     assert told(known_at=LEARNED_FIRST - SECOND) == []

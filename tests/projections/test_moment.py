@@ -9,7 +9,7 @@ from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.credential import AutoRenewed, Expired, Renewed, Revoked, Suspended, Used
 from sealbook.domain.values import HolderKind, RenewalCause
-from sealbook.projections.moment import Moment, credential_at, credentials_of, known_by
+from sealbook.projections.moment import Moment, credential_at, known_by
 from sealbook.projections.validity import ValidityState, current_validity
 from tests.domain.examples import (
     AUTUMN_2025,
@@ -25,7 +25,7 @@ from tests.domain.examples import (
     issued_under,
     kst,
 )
-from tests.projections.records import CREDENTIAL, OTHER_CREDENTIAL, learned, log
+from tests.projections.records import OTHER_CREDENTIAL, learned, log
 
 ISSUED = issued_under(USE_D)
 WEDNESDAY, THURSDAY, FRIDAY = kst("2024-06-05T08:00"), kst("2024-06-06T12:00"), kst("2024-06-07T09:00")
@@ -160,10 +160,3 @@ def test_asking_records_nothing() -> None:
 
 
 # --- Which streams are credentials.
-
-
-def test_credentials_are_the_streams_with_an_issue() -> None:
-    enrolled = customer.Enrolled(at=ISSUE, kind=HolderKind.PERSONAL, provenance=None)
-    history = log(ISSUED, after=log(enrolled, stream=OTHER_CREDENTIAL))
-
-    assert credentials_of(history) == {CREDENTIAL}

@@ -447,7 +447,11 @@ def written_history(case: Case) -> tuple[History, PolicyBook, datetime]:
         policy=main.ref,
     )
     told = [fact_written(each, {"other": other.ref}) for each in facts[1:]]
-    return History(name="C1", issue=issue, facts=told), PolicyBook.of(main, other), max(LATER, issue.at)
+    return (
+        History(name="C1", issue=issue, facts=told),
+        PolicyBook.of(main, other),
+        max(LATER, issue.at, *(each.at for each in told)),
+    )
 
 
 def recorded_of(history: History, book: PolicyBook, as_of: datetime) -> list[credential.Event]:

@@ -160,10 +160,11 @@ DECLARE
     v_heads integer;
     v_found integer;
 BEGIN
+    -- No two appends bear one recorded_at, so that a moment of knowledge is a position.
     -- The book's row before any other lock: in any other order two appends deadlock. What follows
     -- is in statements of their own, so each sees what was committed before the lock was got.
     UPDATE sealbook.books b
-    SET position = b.position + v_count, recorded_at = greatest(b.recorded_at, clock_timestamp())
+    SET position = b.position + v_count, recorded_at = greatest(b.recorded_at + interval '1 microsecond', clock_timestamp())
     WHERE b.book = p_book RETURNING b.position - v_count, b.recorded_at INTO v_last, v_at;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'book % is not in this ledger', p_book;
