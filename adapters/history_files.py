@@ -33,17 +33,23 @@ class BadFile(Exception):
     """The file cannot be used as it is. The message names it and says why."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class HistoryFile:
     """A file of facts or uses. `columns` are those that a CSV may have; `required` those that it must."""
 
     path: Path
     columns: Sequence[str]
     required: Sequence[str]
+    _digest: bytes | None = None
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the content, whatever it is compressed with. Raises BadFile."""
+        """SHA-256 of the content, whatever it is compressed with; read once. Raises BadFile."""
+        if self._digest is None:
+            self._digest = self._digested()
+        return self._digest
+
+    def _digested(self) -> bytes:
         digest = hashlib.sha256()
         with self._open() as file:
             for chunk in _guarded(self.path, iter(lambda: file.read(CHUNK_BYTES), b"")):
@@ -216,10 +222,19 @@ def given_policies(arguments: Sequence[str]) -> Policies:
 
 
 def read_policy(argument: str) -> RenewalPolicy:
-    """Return the policy of FILE, or of FILE#ID where the file maps ids to policies. Raises BadFile."""
+    """Return the policy of FILE, of FILE#ID where the file maps ids to policies, or a preset. Raises BadFile.
+
+    A file goes before a preset of the same name.
+    """
     name, _, picked = argument.partition("#")
+    if not is_there(name):
+        preset = preset_policies().get(argument)
+        if preset is None:
+            presets = ", ".join(preset_policies())
+            raise BadFile(f"{name}: no such file, and no preset either; the presets are {presets}")
+        return preset
     try:
-        if is_there(name) and not (Path(name).is_file() or Path(name).is_dir()):
+        if not (Path(name).is_file() or Path(name).is_dir()):
             raise BadFile(f"{name}: not a regular file")
         document: object = json.loads(Path(name).read_text(encoding="utf-8"))
     except OSError as error:

@@ -16,7 +16,7 @@ from uuid import UUID
 from sealbook.application.commands import Command, Name, OnPolicy, Request
 from sealbook.application.facts import BadLine
 from sealbook.application.ledger import Outcome, RefusedInWhole, execute
-from sealbook.application.ports import EventStore, ImportProgress
+from sealbook.application.ports import EventStore, ImportProgress, Unavailable
 from sealbook.domain import policy
 from sealbook.domain.credential import FactNotApplied
 from sealbook.domain.errors import Refused
@@ -129,6 +129,7 @@ class Import(Generic[Line]):
     new_id: Callable[[], UUID]
     skip: Callable[[Row, str], None] | None = None
     advanced: Callable[[int], None] = lambda _number: None
+    _done: int = 0
     _bad: set[int] = field(default_factory=set[int])
 
     def run(self) -> ImportResult:
@@ -138,22 +139,22 @@ class Import(Generic[Line]):
         the file and the store raise. Whatever was written stays, and a next run goes on from there.
         """
         digest = self.file.digest
-        done, finished = self._progress(digest)
-        result = ImportResult(resumed_at=done)
+        self._done, finished = self._progress(digest)
+        result = ImportResult(resumed_at=self._done)
         if finished:
             return result
         for rows in _batches(self.file.rows()):
-            self._check(rows, done)
+            self._check(rows)
         self._adopt_policies()
-        for rows in _batches(row for row in self.file.rows() if row.number > done):
+        for rows in _batches(row for row in self.file.rows() if row.number > result.resumed_at):
             good = [row for row in rows if row.number not in self._bad]
             last = rows[-1].number
-            outcomes = self._write(good, self._step(digest, done, last))
+            outcomes = self._write(good, self._step(digest, last))
             result.count(outcomes)
             result.lines += len(outcomes)
-            done = last
-            self.advanced(done)
-        execute(self.store, [], progress=self._step(digest, done, done, finished=True))
+            self._done = last
+            self.advanced(last)
+        execute(self.store, [], progress=self._step(digest, self._done, finished=True))
         result.skipped = len(self._bad)
         return result
 
@@ -166,16 +167,17 @@ class Import(Generic[Line]):
             raise OtherOptions("this file was imported, or begun, with other options: use the same ones")
         return done, finished
 
-    def _step(self, digest: bytes, before: int, after: int, *, finished: bool = False) -> ImportProgress:
+    def _step(self, digest: bytes, after: int, *, finished: bool = False) -> ImportProgress:
         return ImportProgress(
             digest=digest,
             options=self.form.identity,
-            lines_done_before=before,
+            lines_done_before=self._done,
             lines_done=after,
             finished=finished,
         )
 
-    def _check(self, rows: Sequence[Row], done: int) -> None:
+    def _check(self, rows: Sequence[Row]) -> None:
+        done = self._done
         parsed: list[tuple[Row, Line]] = []
         for row in rows:
             try:
@@ -202,6 +204,9 @@ class Import(Generic[Line]):
         """Put a bad line aside; `told` if an earlier run has done so."""
         if told:
             return
+        if self._progress(self.file.digest)[0] != self._done:
+            # The line is good: somebody else has brought it in meanwhile.
+            raise Unavailable("another import of this file is under way: wait until it ends")
         if self.skip is None:
             raise LineError(row.number, reason)
         self._bad.add(row.number)

@@ -40,7 +40,9 @@ def find(store: EventStore, text: str, *, kinds: Sequence[NameKind]) -> UUID:
     stream = _as_id(text)
     if stream is not None and stream in store.load(streams=(stream,), names=(), commands=()).heads:
         return stream
-    raise Refused(Refusal.NOT_FOUND, f"no {' or '.join(kinds)} has this name or id: check it")
+    raise Refused(
+        Refusal.NOT_FOUND, f"no {' or '.join(kind.replace('_key', '') for kind in kinds)} has this name or id: check it"
+    )
 
 
 def policies(store: EventStore, *, known_at: datetime | None = None) -> PolicyBook:

@@ -1,6 +1,10 @@
 """demo: a bank in a box, from nothing to answers in under a minute."""
 
+import os
+import shutil
+import sys
 from datetime import datetime, timedelta
+from pathlib import Path
 from random import Random
 from typing import Annotated
 
@@ -154,10 +158,18 @@ def _what_next(place: Place, name: str) -> None:
     where += "" if place.keys is None else f" --keys {place.keys}"
     print_line("\nTRY NEXT")
     for command in (
-        f"sealbook show {name}{where}",
-        f"sealbook history {name}{where}",
-        f"sealbook report --as-of 2025-01-01T00:00:00+09:00{where}",
-        f"sealbook whatif --policy U3 --policy G30{where}",
-        f"sealbook fsck{where}",
+        f"show {name}",
+        f"history {name}",
+        "report --as-of 2025-01-01T00:00:00+09:00",
+        "whatif --policy U3 --policy G30",
+        "fsck",
     ):
-        print_line(f"  {command}")
+        print_line(f"  {_program()} {command}{where}")
+
+
+def _program() -> str:
+    """Return how this program was called, shortened to its name where the shell finds it."""
+    called = Path(sys.argv[0])
+    if called.name != "sealbook":
+        return "python -m sealbook"
+    return "sealbook" if shutil.which("sealbook") else os.path.relpath(called)

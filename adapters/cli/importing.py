@@ -37,7 +37,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
         file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON Lines or CSV, plain or .gz.")],
         format_: Annotated[Format, typer.Option("--format", help="What the file holds.")] = Format.FACTS,
         policy: Annotated[
-            str | None, typer.Option(metavar="FILE", help="Policy to issue under, FILE or FILE#ID. [default: preset D]")
+            str | None,
+            typer.Option(metavar="FILE", help="Policy to issue under: FILE, FILE#ID or a preset. [default: D]"),
         ] = None,
         kind: Annotated[
             Kind, typer.Option(help="Kind of the credentials that do not say theirs.")

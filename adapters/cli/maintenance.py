@@ -59,8 +59,8 @@ def _register_fsck(app: typer.Typer, composition: Composition) -> None:
             composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened,
             progress("reading the log", "events") as advanced,
         ):
-            findings = [*opened.findings(advanced), *opened.read_models.differences()]
             position = opened.store.last_position()
+            findings = [*opened.findings(advanced), *opened.read_models.differences()]
         if as_json:
             print_json({"clean": not findings, "events": position, "findings": findings})
         else:

@@ -126,7 +126,7 @@ def _print_standing(name: str, standing: Standing) -> None:
         ("valid from", validity.valid_from),
         ("expires at (exclusive)", validity.expires_at),
         ("last valid day", validity.last_valid_day),
-        ("days left", standing.expiry.days_left),
+        ("days left", None if validity.revoked else standing.expiry.days_left),
         ("period", standing.expiry.period),
         ("automatic renewal", eligibility.status + (f" ({eligibility.reason})" if eligibility.reason else "")),
         ("eligible from", eligibility.eligible_from),
@@ -191,8 +191,8 @@ def print_timeline(entries: list[Entry], *, most: int | None = None) -> None:
         print_line(f"({len(entries) - len(shown)} events in between are not shown)")
 
 
-_TOLD = ("fact", "reason", "channel", "cause", "credential", "device", "customer", "mode")
-"""Fields of an event that say what happened."""
+_TOLD_BY_WHAT_MOVED = ("bounds", "document", "kind", "holder", "policy", "qualifies", "grace_until", "provenance")
+"""Fields of an event that need no word of their own: they are ours alone, or stand among what it moved."""
 _SHOWN = (
     "term.bounds.expires_at",
     "term.bounds.eligible_from",
@@ -206,7 +206,7 @@ _SHOWN = (
 
 def _changed(entry: Entry) -> str:
     fields = _fields(entry)
-    told = [f"{key} {fields[key]}" for key in _TOLD if fields.get(key)]
+    told = [f"{key} {value}" for key, value in fields.items() if value and key not in _TOLD_BY_WHAT_MOVED]
     moved = [
         f"{path.rpartition('.')[2]} {plain(entry.before.get(path))} -> {plain(entry.after[path])}"
         for path in _SHOWN

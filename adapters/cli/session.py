@@ -5,7 +5,7 @@ The composition root hands in an `Opener`; no command knows a store, a server or
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Protocol
@@ -49,9 +49,9 @@ class BadInput(Exception):
 class Place:
     """Which ledger a command was told to use; None where nothing was said."""
 
-    ledger: Path | None
-    dsn: str | None
-    keys: Path | None
+    ledger: Path | None = None
+    dsn: str | None = field(default=None, repr=False)
+    keys: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,14 +17,13 @@ from sealbook.adapters.cli.session import (
     Place,
     moment,
 )
-from sealbook.adapters.history_files import facts_file, given_policies, is_there, read_policy
+from sealbook.adapters.history_files import facts_file, given_policies, read_policy
 from sealbook.application import questions
 from sealbook.application.histories import histories_of_facts, histories_of_ledger
 from sealbook.application.importing import LineError
 from sealbook.application.simulation import Recorded, Row, SelfCheck, Summary, WhatIf
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.presets import preset_policies
 from sealbook.domain.values import Kind, SwitchMode
 from sealbook.projections.what_if import Scenario
 
@@ -73,8 +72,7 @@ def _documents(arguments: list[str]) -> dict[str, RenewalPolicy]:
     """Return the policies asked about by the label that their answers carry. Raises BadInput, BadFile."""
     found: dict[str, RenewalPolicy] = {}
     for argument in arguments:
-        document = preset_policies().get(argument) if not is_there(argument) else None
-        document = document or read_policy(argument)
+        document = read_policy(argument)
         label = document.policy_id if document.policy_id not in found else str(document.ref)
         if label in found:
             raise BadInput(f"two of the policies are {label}: give each a policy_id or version of its own")
@@ -93,7 +91,7 @@ def _with(book: PolicyBook, scenarios: dict[str, Scenario]) -> PolicyBook:
 
 
 def _from_facts(path: Path, policy: list[str], kind: Kind) -> tuple[list[Recorded], PolicyBook]:
-    policies = given_policies([each for each in policy if each not in preset_policies() or is_there(each)])
+    policies = given_policies(policy)
     try:
         histories = histories_of_facts(facts_file(path).rows(), policies=policies, kind=kind)
     except LineError as bad:
