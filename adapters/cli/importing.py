@@ -38,7 +38,7 @@ def register(app: typer.Typer, composition: Composition) -> None:
         format_: Annotated[Format, typer.Option("--format", help="What the file holds.")] = Format.FACTS,
         policy: Annotated[
             str | None,
-            typer.Option(metavar="FILE", help="Policy to issue under: FILE, FILE#ID or a preset. [default: D]"),
+            typer.Option(metavar="FILE", help="FILE, FILE#ID or a preset to issue under. [default: D]"),
         ] = None,
         kind: Annotated[
             Kind, typer.Option(help="Kind of the credentials that do not say theirs.")
