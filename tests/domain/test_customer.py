@@ -97,6 +97,15 @@ def test_closing_what_is_not_open_does_nothing(history: tuple[Enrolled | Credent
     given(*history).when(CloseCredential(at=SUMMER, credential=FIRST)).then()
 
 
+def test_the_latest_credential_of_a_kind_is_known_after_it_was_closed() -> None:
+    second = CredentialOpened(at=ISSUE, credential=UUID(int=77), kind=CERTIFICATE)
+    closed = CredentialClosed(at=ISSUE, credential=UUID(int=77))
+    known = fold([ENROLLED, OPENED, second, closed])
+
+    assert known is not None
+    assert (known.latest(CERTIFICATE), known.latest(OTP)) == (UUID(int=77), None)
+
+
 def test_a_device_slot_is_taken() -> None:
     given(ENROLLED).when(TakeDeviceSlot(at=ISSUE, device=PHONE, devices_max=1)).then(TAKEN)
 

@@ -111,6 +111,8 @@ def test_a_document_without_it_is_refused(missing: str) -> None:
         pytest.param({"version": "1"}, "valid integer", id="a version in quotes"),
         pytest.param({"version": True}, "valid integer", id="a version that is a truth"),
         pytest.param({"announced_at": "2026-01-01T00:00:00"}, "timezone info", id="a moment without a zone"),
+        pytest.param({"announced_at": 5}, "written as text", id="a moment as a number"),
+        pytest.param({"effective_from": "1900-06-01T00:00:00Z"}, "lies in the years", id="a moment out of range"),
         pytest.param({"effective_from": "soon"}, "valid datetime", id="a moment that is none"),
         pytest.param({"law_forced": "true"}, "valid boolean", id="a truth in quotes"),
         pytest.param({"kinds": []}, "at least 1 item", id="no kind"),

@@ -51,6 +51,7 @@ from sealbook.projections.what_if import (
     Replayed,
     Scenario,
     answer,
+    by_the_clock,
     decisions,
     facts_of,
     replay,
@@ -507,3 +508,21 @@ def test_an_objection_that_changed_nothing_may_count_under_another_policy() -> N
 def test_a_history_has_the_name_it_is_given() -> None:
     assert read_back([ISSUED]).name == "C1"
     assert UUID(int=1) == read_back([ISSUED]).issue.customer
+
+
+@pytest.mark.parametrize(
+    ("event", "alone"),
+    [
+        (Expired(at=END, policy=USE_D.ref, grace_until=END), True),
+        (AutoRenewed(at=END, policy=CLOCK_X.ref, cause=RenewalCause.EXPIRY, bounds=RENEWED_BOUNDS), True),
+        (AutoRenewed(at=END, policy=USE_D.ref, cause=RenewalCause.USE, bounds=RENEWED_BOUNDS), False),
+        (Used(at=SUMMER, channel="app", purpose=None, qualifies=True), False),
+    ],
+    ids=["a lapse", "a renewal at the end", "a renewal by a use", "a use"],
+)
+def test_what_time_alone_decided_may_stand_in_no_record(event: Event, alone: bool) -> None:
+    assert by_the_clock(event) is alone
+
+
+def test_an_issue_is_no_fact_within_a_history() -> None:
+    assert credential.fact_of(issued_under(USE_D)) is None
