@@ -128,10 +128,11 @@ class _Batch:
 
     def _load(self, missing: Iterable[Ref], command_ids: Iterable[UUID] = ()) -> None:
         refs = set(missing)
-        if not all(isinstance(ref, UUID | Name) for ref in refs):
-            raise TypeError("a command names a stream by its UUID or by a Name, nothing else")
         names = {ref for ref in refs if isinstance(ref, Name)}
         streams = {ref for ref in refs if isinstance(ref, UUID)}
+        if len(names) + len(streams) < len(refs):
+            # Else what is missing would be asked for again and again.
+            raise TypeError("a command names a stream by its UUID or by a Name, nothing else")
         loaded = self.store.load(streams=streams, names=names, commands=set(command_ids))
         self.names.update({name: loaded.names.get(name) for name in names})
         fresh = streams | {stream for stream in loaded.names.values() if stream not in self.heads}

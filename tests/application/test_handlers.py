@@ -1,6 +1,6 @@
 """How one request spreads over customer, device and credential."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -46,9 +46,6 @@ def refused(store: MemoryEventStore, command: Command) -> Outcome:
     (outcome,) = execute(store, [command])
     assert store.last_position() == before
     return outcome
-
-
-AFTER_THE_END = datetime(2026, 3, 1, 9, tzinfo=UTC)
 
 
 def replacing(

@@ -520,7 +520,7 @@ def test_a_history_has_the_name_it_is_given() -> None:
     ],
     ids=["a lapse", "a renewal at the end", "a renewal by a use", "a use"],
 )
-def test_what_time_alone_decided_may_stand_in_no_record(event: Event, alone: bool) -> None:
+def test_what_time_alone_decided_may_stand_in_no_record(event: credential.Event, alone: bool) -> None:
     assert by_the_clock(event) is alone
 
 
