@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 from sealbook.adapters.postgres import privileges
@@ -14,6 +15,8 @@ from sealbook.adapters.postgres.server_log import meaningful_line
 from sealbook.adapters.postgres.surroundings import server_environment
 
 INIT_SECONDS_MAX = 300.0
+REMOVAL_SECONDS_MAX = 5.0
+POLL_SECONDS = 0.02
 UNFINISHED_PREFIX = "initdb-"
 SUPERUSER = "postgres"
 DATABASE = "sealbook"
@@ -79,8 +82,13 @@ def _failure(folder: LedgerFolder, said: str) -> str:
 
 
 def _remove_unfinished(folder: LedgerFolder) -> None:
+    give_up = time.monotonic() + REMOVAL_SECONDS_MAX
     for left in folder.path.glob(f"{UNFINISHED_PREFIX}*"):
         shutil.rmtree(left, ignore_errors=True)
+        while left.exists() and time.monotonic() < give_up:
+            # The programs of a killed maker may write on for a moment; without their folder they end.
+            time.sleep(POLL_SECONDS)
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _sync(path: Path) -> None:

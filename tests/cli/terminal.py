@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Generator, Mapping
@@ -84,7 +85,13 @@ def begun(
         stderr=subprocess.PIPE,
         text=True,
         env=environment(**(env or {})),
+        preexec_fn=_answer_to_ctrl_c,  # noqa: PLW1509 (it starts no thread and takes no lock)
     )
+
+
+def _answer_to_ctrl_c() -> None:
+    # Started in the background of a shell, the tests have it ignored, and so would their children.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 Child = subprocess.Popen[str]
