@@ -38,7 +38,7 @@ ROOT_ENTRIES = {
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
 }
 UNWANTED = {
-    "a registry's host name": re.compile(r"pypi\.org|pythonhosted\.org|npmjs\.(?:org|com)|npm\.pkg\.github|docker\.io"),
+    "a registry's host name": re.compile(r"pypi\.org|python[h]osted\.org|npmjs\.(?:org|com)|docker\.io"),
     "a path of one machine": re.compile(r"(?<![\w.~$}*-])/(?:work|root|home|tmp)/"),
     "work that was left": re.compile(r"\b(?:TO[D]O|FIX[M]E|XX[X])\b"),
     "a type error silenced without its code": re.compile(r"#\s*type:\s*ignore(?!\[)|#\s*pyright:\s*ignore(?!\[)"),
