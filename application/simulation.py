@@ -100,7 +100,7 @@ class WhatIf:
 
     def __post_init__(self) -> None:
         for name, scenario in self.scenarios.items():
-            self.summaries[name] = Summary(policy=name, digest=scenario.policy.digest)
+            self.summaries[name] = Summary(policy=name, digest=scenario.digest)
 
     def run(self, histories: Iterable[Recorded]) -> Iterator[Row]:
         """Replay each history as it was and under each scenario; yield a row for each of the latter."""

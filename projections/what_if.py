@@ -64,11 +64,20 @@ NOT_ISSUED = Answer(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A policy applied from the beginning, or, with `switch_at`, from then on in `mode`."""
+    """A policy applied from the beginning, or, with `switch_at`, from then on in `mode`.
+
+    `given` is the document as it was handed in, where the replay knows it under another id.
+    """
 
     policy: RenewalPolicy
+    given: RenewalPolicy | None = None
     switch_at: datetime | None = None
     mode: SwitchMode = SwitchMode.KEEP
+
+    @property
+    def digest(self) -> str:
+        """What an answer cites as the policy."""
+        return (self.given or self.policy).digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,7 +55,9 @@ def register(app: typer.Typer, composition: Composition) -> None:
             raise BadInput("--mode says what a switch does: give its moment with --switch-at")
         documents = _documents(policy)
         scenarios = {
-            label: Scenario(policy=_apart(document, number), switch_at=switch, mode=mode or SwitchMode.KEEP)
+            label: Scenario(
+                policy=_apart(document, number), given=document, switch_at=switch, mode=mode or SwitchMode.KEEP
+            )
             for number, (label, document) in enumerate(documents.items())
         }
         asked = moment(as_of, option="--as-of") or composition.now()

@@ -526,3 +526,9 @@ def test_what_time_alone_decided_may_stand_in_no_record(event: credential.Event,
 
 def test_an_issue_is_no_fact_within_a_history() -> None:
     assert credential.fact_of(issued_under(USE_D)) is None
+
+
+def test_an_answer_cites_the_policy_as_it_was_given() -> None:
+    apart = CLOCK_X.model_copy(update={"policy_id": "X~0"})
+
+    assert Scenario(policy=apart, given=CLOCK_X).digest == CLOCK_X.digest == Scenario(policy=CLOCK_X).digest
