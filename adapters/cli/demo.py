@@ -32,7 +32,6 @@ from sealbook.domain import policy
 from sealbook.domain.catalogue import event_name
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.presets import DEFAULT_POLICY, preset_policies
-from sealbook.domain.values import SwitchMode
 from sealbook.projections.timeline import Entry
 from sealbook.projections.what_if import Scenario
 
@@ -141,7 +140,7 @@ def _compare(opened: OpenLedger) -> None:
     book = questions.policies(opened.store)
     documents = [preset_policies()[policy_id] for policy_id in COMPARED]
     run = WhatIf(
-        scenarios={document.policy_id: Scenario(policy=document, mode=SwitchMode.KEEP) for document in documents},
+        scenarios={document.policy_id: Scenario(policy=document) for document in documents},
         policies=PolicyBook({**PolicyBook.of(*documents).policies, **book.policies}),
         as_of=opened.now,
     )

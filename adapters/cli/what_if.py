@@ -1,5 +1,6 @@
 """whatif: the same history under other policies."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -58,7 +59,7 @@ def register(app: typer.Typer, composition: Composition) -> None:
             label: Scenario(
                 policy=_apart(document, number), given=document, switch_at=switch, mode=mode or SwitchMode.KEEP
             )
-            for number, (label, document) in enumerate(documents.items())
+            for number, (label, document) in enumerate(documents.items(), start=1)
         }
         asked = moment(as_of, option="--as-of") or composition.now()
         if facts is not None:
@@ -93,14 +94,14 @@ def _with(book: PolicyBook, scenarios: dict[str, Scenario]) -> PolicyBook:
 
 
 def _from_facts(path: Path, policy: list[str], kind: Kind) -> tuple[list[Recorded], PolicyBook]:
-    policies = given_policies(policy)
+    given = given_policies(policy)
+    # The policy in force stands apart: a given one may bear its name, and then a fact that names it means that one.
+    policies = replace(given, otherwise=_apart(given.otherwise, 0))
     try:
         histories = histories_of_facts(facts_file(path).rows(), policies=policies, kind=kind)
     except LineError as bad:
         raise BadInput(f"{path}, line {bad.number}: {bad.reason}") from None
-    # The policy in force stands as it is, whatever a given one of its name says.
-    known = {each.ref: each for each in (*policies.named.values(), policies.otherwise)}
-    return histories, PolicyBook.of(*known.values())
+    return histories, PolicyBook.of(*policies.named.values(), policies.otherwise)
 
 
 def _answer(run: WhatIf, histories: list[Recorded], *, each: bool, as_json: bool) -> None:

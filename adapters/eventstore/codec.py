@@ -30,7 +30,6 @@ from sealbook.domain.values import PolicyRef
 HEAD_SCHEMA = 1
 """The version of the folds behind the heads: it grows when a state gains or changes a field."""
 
-ENVELOPE_FIELDS = 8
 _IN_ENVELOPE = ("at", "channel", "policy")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)

@@ -43,7 +43,6 @@ class Fsck:
         self._keys = keys
         self._versions: dict[UUID, int] = {}
         self._states: dict[UUID, Aggregate] = {}
-        self.events = 0
 
     def findings(self, *, advanced: Callable[[int], None] = lambda _position: None) -> Iterator[str]:
         with translated():
@@ -61,7 +60,6 @@ class Fsck:
                 if recorded_before is not None and recorded_at < recorded_before:
                     yield f"position {position} was recorded before the one that it follows"
                 before, recorded_before = position, recorded_at
-                self.events += 1
                 yield from self._event(position, stream, version, salt, mac, body)
             advanced(before)
         if not before == last == highest:

@@ -307,6 +307,19 @@ def test_another_reading_of_the_default_policy_is_compared_with_the_default(fold
     assert (answer["policies"][0]["renewals"], answer["policies"][0]["changed"]) == (0, 2)
 
 
+def test_a_fact_that_names_a_given_policy_means_that_one_and_not_the_preset(folder: Path) -> None:
+    issued = {"at": "2024-03-15T10:00:00+09:00", "credential": "C1", "fact": "issued"}
+    switched = {"at": "2024-04-15T10:00:00+09:00", "credential": "C1", "fact": "policy_switched", "policy": "D"}
+    write_json_lines(folder / "life.jsonl", issued, {**switched, "mode": "restart"})
+    write_policy(folder / "d5.json", policy_id="D", validity="P5Y", renew_on="never")
+
+    said = sealbook(
+        "whatif", "--facts", "life.jsonl", "--policy", "NV", "--policy", "d5.json", "--each", "--json", *AFTER
+    )
+
+    assert {row["expires_at"] for row in said.rows} == {"2029-04-16T00:00:00+09:00"}
+
+
 # --- policy
 
 
