@@ -12,7 +12,7 @@ export PYRIGHT_PYTHON_CACHE_DIR := $(CURDIR)/.venv/cache
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo test check mutants bench lock clean
 
 help: ## list these targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -30,6 +30,13 @@ check: $(STAMP) ## check format, style and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+
+mutants: $(STAMP) ## change the rules in many ways and count what tests/domain notices, e.g. make mutants ARGS="*.calendar.*"
+	rm -rf build/mutants
+	mkdir -p build/mutants
+	cp -RL sealbook tests docs pyproject.toml build/mutants
+	cd build/mutants && $(abspath $(BIN))/mutmut run $(foreach each,$(ARGS),'$(each)')
+	@$(BIN)/python .ci/mutants.py build/mutants $(abspath $(BIN))/mutmut
 
 bench: $(STAMP) ## measure, e.g. make bench ARGS=--help
 	@$(BIN)/python -m benchmarks $(ARGS)

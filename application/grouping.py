@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sealbook.application.commands import Command, Ref
+from sealbook.application.commands import Command
+from sealbook.application.names import Ref
 from sealbook.application.ports import Group, Head, NewEvent, NewOutcome
 from sealbook.application.view import Decided
 from sealbook.domain.catalogue import Event

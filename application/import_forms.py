@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sealbook.application.commands import AdoptAttempt, AdoptFact, AdoptIssued, Name, NameKind, Request
+from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
+from sealbook.application.commands import Request
 from sealbook.application.facts import (
     DEFAULT_KIND,
     BadLine,
@@ -16,6 +17,7 @@ from sealbook.application.facts import (
     fact_of,
     use_line,
 )
+from sealbook.application.names import Name, NameKind
 from sealbook.application.ports import EventStore
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent

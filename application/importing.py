@@ -13,10 +13,12 @@ from itertools import islice
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from sealbook.application.commands import Command, Name, OnPolicy, Request
+from sealbook.application.commands import Command, Request
 from sealbook.application.facts import BadLine
 from sealbook.application.ledger import Outcome, RefusedInWhole, execute
+from sealbook.application.names import Name
 from sealbook.application.ports import EventStore, ImportProgress, Unavailable
+from sealbook.application.requests import OnPolicy
 from sealbook.domain import policy
 from sealbook.domain.credential import FactNotApplied
 from sealbook.domain.errors import Refused

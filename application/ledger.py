@@ -10,9 +10,10 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from sealbook.application.commands import Command, Name, Ref, targets
+from sealbook.application.commands import Command, targets
 from sealbook.application.grouping import Decision, grouped
 from sealbook.application.handlers import handle
+from sealbook.application.names import Name, Ref
 from sealbook.application.ports import (
     NO_HEAD,
     Appended,
@@ -23,9 +24,10 @@ from sealbook.application.ports import (
     StoredOutcome,
 )
 from sealbook.application.view import NotLoaded, View
-from sealbook.domain.catalogue import Event
-from sealbook.domain.credential import UseRefused
+from sealbook.domain.catalogue import Event, refusal_of
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.kind_document import KindBook
+from sealbook.domain.presets import preset_kinds
 
 ATTEMPTS_UNLOCKED = 2
 """How often a batch is decided without holding the book; after that it cannot go stale again."""
@@ -62,14 +64,22 @@ class Outcome:
         return self.refusal is None
 
 
-def execute(store: EventStore, commands: Sequence[Command], *, progress: ImportProgress | None = None) -> list[Outcome]:
+def execute(
+    store: EventStore,
+    commands: Sequence[Command],
+    *,
+    kinds: KindBook | None = None,
+    progress: ImportProgress | None = None,
+) -> list[Outcome]:
     """Carry out commands, in order, and return their outcomes when all of them are durable.
+
+    `kinds` says what the bank allows; without it, what the package brings does.
 
     With `progress`, everything is appended together with that row, or nothing is; a refusal that
     leaves no event raises RefusedInWhole. Raises what the store raises; then nothing, or everything
     of an append, was written.
     """
-    batch = _Batch(store=store, commands=commands, progress=progress)
+    batch = _Batch(store=store, commands=commands, kinds=kinds or preset_kinds(), progress=progress)
     attempt = 0
     while not batch.done:
         attempt += 1
@@ -85,6 +95,7 @@ class _Batch:
 
     store: EventStore
     commands: Sequence[Command]
+    kinds: KindBook
     progress: ImportProgress | None
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     heads: dict[UUID, Head] = field(default_factory=dict[UUID, Head])
@@ -150,7 +161,7 @@ class _Batch:
     def _decide(self) -> list[Decision]:
         """Pass over what is pending until nothing that a decision reads is missing."""
         while True:
-            view = View(heads=self.heads, names=self.names)
+            view = View(heads=self.heads, names=self.names, kinds=self.kinds)
             missing: set[Ref] = set()
             decisions = list(self._pass(view, missing))
             if not missing:
@@ -222,10 +233,9 @@ def _decided(view: View, index: int, command: Command) -> Decision:
         decision.refusal, decision.message = refused.code, refused.message
         return decision
     view.accept()
-    use_refused = [event for _, event in decided.events if isinstance(event, UseRefused)]
-    if use_refused and use_refused[-1].reason is not Refusal.REPORTED:
-        decision.refusal = use_refused[-1].reason
-        decision.message = f"the use is refused, for the reason {decision.refusal}"
+    decision.refusal = next(filter(None, (refusal_of(event) for _, event in decided.events)), None)
+    if decision.refusal is not None:
+        decision.message = f"refused and recorded, for the reason {decision.refusal}"
     return decision
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sealbook.application.commands import Name, NameKind
+from sealbook.application.names import Name, NameKind
 from sealbook.domain.catalogue import Aggregate, Event, RecordedEvent
 from sealbook.domain.errors import Refusal
 from sealbook.projections.counts import Tally
@@ -156,7 +156,7 @@ class EventStore(Protocol):
     def last_position(self) -> int: ...
 
     def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
-        """Return the readable names of streams; one without a name, or erased, is missing."""
+        """Return the readable names of streams, no identity among them; one without a name, or erased, is missing."""
         ...
 
     def named(self, kind: NameKind) -> Mapping[Name, UUID]:
@@ -165,6 +165,14 @@ class EventStore(Protocol):
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         """Return the options, lines done and whether finished, of an import; None if unknown."""
+        ...
+
+    def tracked(self, name: str) -> int:
+        """Return how far a process manager has read the log; 0 if it never has."""
+        ...
+
+    def track(self, name: str, position: int) -> None:
+        """Note how far a process manager has read the log. What it did before must be durable already."""
         ...
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sealbook.application.commands import Name, NameKind
+from sealbook.application.names import Name, NameKind
 from sealbook.application.ports import EventStore, read_all
 from sealbook.domain import policy
 from sealbook.domain.catalogue import RecordedEvent
@@ -79,11 +79,12 @@ def count(store: EventStore, *, as_of: datetime, known_at: datetime | None, coun
     """Return the counts as of a moment; `counted` is a tally that stands for the whole log already."""
     known = policies(store, known_at=known_at)
     if counted is None:
-        counted = tally(_until(store, known_at), as_of=as_of)
+        counted = tally(log_until(store, known_at), as_of=as_of)
     return report(counted, as_of=as_of, policies=known)
 
 
-def _until(store: EventStore, known_at: datetime | None) -> Iterator[RecordedEvent]:
+def log_until(store: EventStore, known_at: datetime | None) -> Iterator[RecordedEvent]:
+    """Yield what the ledger had learned by a moment, in position order, by short reads; None is now."""
     for recorded in read_all(store):
         if known_at is not None and recorded.recorded_at > known_at:
             # recorded_at never goes back as positions go on: nothing later was known.

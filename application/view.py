@@ -5,17 +5,18 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
 
-from sealbook.application.commands import Name, NameKind, Ref
+from sealbook.application.names import Name, NameKind, Ref
 from sealbook.application.ports import Head
 from sealbook.domain import catalogue, credential, customer, device
-from sealbook.domain.catalogue import Event
-from sealbook.domain.credential import Credential
+from sealbook.domain.catalogue import Aggregate, Event
+from sealbook.domain.credential import Application, Credential
 from sealbook.domain.customer import Customer
 from sealbook.domain.device import Device
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.kind_document import KindBook
 from sealbook.domain.policy import UNKNOWN, Policy, PolicyBook
 
-State = TypeVar("State", Customer, Device, Credential, Policy)
+State = TypeVar("State", Customer, Device, Policy)
 
 
 class NotLoaded(Exception):
@@ -44,11 +45,12 @@ class View:
     a decision looks at is noted, so that the append can compare its version.
     """
 
-    def __init__(self, *, heads: Mapping[UUID, Head], names: Mapping[Name, UUID | None]) -> None:
+    def __init__(self, *, heads: Mapping[UUID, Head], names: Mapping[Name, UUID | None], kinds: KindBook) -> None:
         self._heads = dict(heads)
         self._names = dict(names)
         self._decided = Decided()
         self.policies = PolicyBook(_LoadedPolicies(self))
+        self.kinds = kinds
 
     def begin(self) -> Decided:
         """Start a command and return where its reads and decisions gather."""
@@ -85,7 +87,10 @@ class View:
         return self._state(Device, stream)
 
     def credential(self, stream: UUID) -> credential.State:
-        return self._state(Credential, stream)
+        state = self.aggregate(stream)
+        if state is None or isinstance(state, Application | Credential):
+            return state
+        raise Refused(Refusal.NOT_FOUND, "that id is not of a credential: check the id")
 
     def policy(self, stream: UUID) -> Policy:
         return self._state(Policy, stream) or UNKNOWN
@@ -104,11 +109,16 @@ class View:
             self._decided.heads[stream] = moved
             self._decided.events.append((stream, event))
 
-    def _state(self, kind: type[State], stream: UUID) -> State | None:
+    def aggregate(self, stream: UUID) -> Aggregate:
+        """Return the state of whatever a stream is of. Raises Refused(not_found) for a library's own stream."""
         head = self._head(stream)
-        state = head.state
-        # A stream with events and no state is a library's own, which no command of ours may go on with.
-        if isinstance(state, kind) or (state is None and head.version == 0):
+        if head.state is None and head.version > 0:
+            raise Refused(Refusal.NOT_FOUND, "that id is of nothing that a command of the ledger may move")
+        return head.state
+
+    def _state(self, kind: type[State], stream: UUID) -> State | None:
+        state = self.aggregate(stream)
+        if state is None or isinstance(state, kind):
             return state
         raise Refused(Refusal.NOT_FOUND, f"that id is not of a {kind.__name__.lower()}: check the id")
 

@@ -19,8 +19,9 @@ from sealbook.adapters.ids import new_id
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.databases import create_database
 from sealbook.adapters.postgres.server import EmbeddedServer
-from sealbook.application.commands import Command, OnPolicy
+from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
+from sealbook.application.requests import OnPolicy
 from sealbook.domain import policy
 from sealbook.domain.presets import preset_policies
 

@@ -9,8 +9,11 @@ from benchmarks.figure import Figure
 from benchmarks.ledger import POLICY, Bench, bench
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.ids import new_id
-from sealbook.application.commands import AdoptIssued, Command, Name, NameKind, OnCredential
+from sealbook.application.adopting import AdoptIssued
+from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
+from sealbook.application.names import Name, NameKind
+from sealbook.application.requests import OnCredential
 from sealbook.domain.credential import Use
 from sealbook.domain.values import Kind
 

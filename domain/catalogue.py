@@ -6,10 +6,11 @@ from typing import TypeVar, get_args
 from uuid import UUID
 
 from sealbook.domain import credential, customer, device, policy
-from sealbook.domain.credential import Credential
+from sealbook.domain.credential import Application, Credential
+from sealbook.domain.errors import Refusal
 from sealbook.domain.values import EventType
 
-State = TypeVar("State", Credential, customer.Customer, device.Device, policy.Policy)
+State = TypeVar("State", customer.Customer, device.Device, policy.Policy)
 Event = customer.Event | device.Event | credential.Event | policy.Event
 
 
@@ -21,6 +22,13 @@ def event_name(event: Event) -> str:
     return event.stored.name
 
 
+def refusal_of(event: Event) -> Refusal | None:
+    """Return why the request behind an event was refused, although the event was recorded as evidence."""
+    if isinstance(event, credential.UseRefused | credential.StepFailed):
+        return None if event.reason is Refusal.REPORTED else event.reason
+    return None
+
+
 Aggregate = customer.State | device.State | credential.State | policy.Policy
 """The state of any aggregate; None before its first event."""
 
@@ -28,12 +36,18 @@ Aggregate = customer.State | device.State | credential.State | policy.Policy
 def evolve(state: Aggregate, event: Event) -> Aggregate:
     """Apply one fact to the aggregate that it speaks of: a stream holds the events of one."""
     if isinstance(event, credential.Event):
-        return credential.evolve(_of(Credential, state), event)
+        return credential.evolve(_credential(state), event)
     if isinstance(event, customer.Event):
         return customer.evolve(_of(customer.Customer, state), event)
     if isinstance(event, device.Event):
         return device.evolve(_of(device.Device, state), event)
     return policy.evolve(_of(policy.Policy, state) or policy.UNKNOWN, event)
+
+
+def _credential(state: Aggregate) -> credential.State:
+    if state is None or isinstance(state, Application | Credential):
+        return state
+    raise TypeError(f"an event of a credential in a stream of {type(state).__name__}")
 
 
 def _of(kind: type[State], state: Aggregate) -> State | None:

@@ -80,6 +80,9 @@ NO_USES = QualifyingUses(count=0, since_eligible=0, first=None, recent=())
 class Term:
     """Where a credential stands in its present period: all that a renewal decision reads.
 
+    `notices` are the leads of the expiry notices sent, `notified_at` is when the renewal notice was,
+    `consented` and `fee_paid` are for the next renewal.
+
     Invariant: everything but `renewals` begins anew with each renewal.
     """
 
@@ -87,6 +90,10 @@ class Term:
     uses: QualifyingUses = NO_USES
     renewals: int = 0
     objected: bool = False
+    notices: tuple[str, ...] = ()
+    notified_at: datetime | None = None
+    consented: bool = False
+    fee_paid: bool = False
 
     def with_use(self, at: datetime) -> "Term":
         return replace(self, uses=self.uses.with_use(at, eligible_from=self.bounds.eligible_from))
@@ -95,8 +102,8 @@ class Term:
         return Term(bounds=bounds, renewals=self.renewals + 1)
 
     def switched(self, bounds: Bounds) -> "Term":
-        """Bounds anew under another policy: uses start anew, renewals and an objection stay."""
-        return replace(self, bounds=bounds, uses=NO_USES)
+        """Bounds anew under another policy: uses and notices start anew, renewals and an objection stay."""
+        return replace(self, bounds=bounds, uses=NO_USES, notices=(), notified_at=None)
 
 
 def first_period(policy: RenewalPolicy, at: datetime) -> Bounds:

@@ -8,15 +8,25 @@ from uuid import UUID
 
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent, event_name
-from sealbook.domain.credential import Credential
+from sealbook.domain.credential import Application, Credential
 from sealbook.domain.policy import PolicyBook
-from sealbook.projections.moment import Moment, settled
 from sealbook.projections.renewal_eligibility import AutoRenewal, auto_renewal, blocks
 from sealbook.projections.validity import ValidityState, state_of
 
 SOON = timedelta(days=30)
 """A credential whose end lies no further off is counted as expiring soon."""
-IN_VIEW = (ValidityState.ACTIVE, ValidityState.SUSPENDED, ValidityState.EXPIRED, ValidityState.REVOKED)
+IN_VIEW = (
+    ValidityState.ACTIVE,
+    ValidityState.SUSPENDED,
+    ValidityState.EXPIRED,
+    ValidityState.REVOKED,
+    ValidityState.LOCKED,
+    ValidityState.RESET_REQUIRED,
+    ValidityState.APPLYING,
+    ValidityState.ABANDONED,
+    ValidityState.REJECTED,
+)
+"""The states that are counted, in the order in which people are shown them: what is issued, then applications."""
 
 
 @dataclass
@@ -24,14 +34,14 @@ class Tally:
     """The accumulator of a fold over the log: events by name, and each credential's state."""
 
     events: Counter[str] = field(default_factory=Counter[str])
-    credentials: dict[UUID, Credential] = field(default_factory=dict[UUID, Credential])
+    credentials: dict[UUID, Application | Credential] = field(default_factory=dict[UUID, Application | Credential])
 
     def apply(self, recorded: RecordedEvent) -> None:
         event = recorded.event
         self.events[event_name(event)] += 1
         if isinstance(event, credential.Event):
             state = credential.evolve(self.credentials.get(recorded.stream), event)
-            self.credentials[recorded.stream] = credential.issued(state)
+            self.credentials[recorded.stream] = credential.begun(state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +73,7 @@ def report(counts: Tally, *, as_of: datetime, policies: PolicyBook) -> Report:
         now = _settled(state, as_of, policies)
         effective = state_of(now)
         kinds.setdefault(now.kind, Counter())[effective] += 1
-        if effective is ValidityState.ACTIVE:
+        if isinstance(now, Credential) and effective is ValidityState.ACTIVE:
             expiring += now.expires_at is not None and now.expires_at <= as_of + SOON
             eligible += _eligible(now, as_of, policies)
     total = Counter[str]()
@@ -79,11 +89,10 @@ def report(counts: Tally, *, as_of: datetime, policies: PolicyBook) -> Report:
     )
 
 
-def _settled(state: Credential, as_of: datetime, policies: PolicyBook) -> Credential:
-    moment = Moment(as_of=as_of, credential=state, renewed_at=(), version=0, position=0)
-    return credential.issued(settled(moment, policies).credential)
+def _settled(state: Application | Credential, as_of: datetime, policies: PolicyBook) -> Application | Credential:
+    return credential.begun(credential.fold(credential.settle(state, policies, as_of), since=state))
 
 
 def _eligible(state: Credential, as_of: datetime, policies: PolicyBook) -> bool:
     status, _ = auto_renewal(state, policies.policy(state.policy), as_of)
-    return status in (AutoRenewal.AWAITING_USE, AutoRenewal.EARNED) and not blocks(state)
+    return status in (AutoRenewal.AWAITING_USE, AutoRenewal.EARNED) and not blocks(state, status)

@@ -6,24 +6,25 @@ clock decide, so an answer is right even when nobody has yet recorded what time 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent
-from sealbook.domain.credential import AutoRenewed, Credential, Renewed
+from sealbook.domain.credential import Application, AutoRenewed, Credential, Renewed
 from sealbook.domain.policy import PolicyBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A credential as of a moment. `version` and `position` are of the last event it was folded from."""
+    """A credential as of a moment, or its application. `version` and `position` are of the last event folded."""
 
     as_of: datetime
     credential: Credential | None
     renewed_at: tuple[datetime, ...]
     version: int
     position: int
+    application: Application | None = None
 
 
 def known_by(history: Iterable[RecordedEvent], known_at: datetime | None) -> list[RecordedEvent]:
@@ -47,10 +48,11 @@ def credential_at(history: Iterable[RecordedEvent], *, as_of: datetime, policies
     return settled(
         Moment(
             as_of=as_of,
-            credential=state,
+            credential=state if isinstance(state, Credential) else None,
             renewed_at=tuple(renewed_at),
             version=version,
             position=position,
+            application=state if isinstance(state, Application) else None,
         ),
         policies,
     )
@@ -58,15 +60,14 @@ def credential_at(history: Iterable[RecordedEvent], *, as_of: datetime, policies
 
 def settled(moment: Moment, policies: PolicyBook) -> Moment:
     """Let the clock decide until the moment asked about; nothing is recorded."""
-    if moment.credential is None:
-        return moment
-    decided = credential.settle(moment.credential, policies, moment.as_of)
+    state = moment.credential or moment.application
+    decided = credential.settle(state, policies, moment.as_of)
     if not decided:
         return moment
-    return Moment(
-        as_of=moment.as_of,
-        credential=credential.fold(decided, since=moment.credential),
+    now = credential.fold(decided, since=state)
+    return replace(
+        moment,
+        credential=now if isinstance(now, Credential) else None,
+        application=now if isinstance(now, Application) else None,
         renewed_at=moment.renewed_at + tuple(event.at for event in decided if isinstance(event, AutoRenewed)),
-        version=moment.version,
-        position=moment.position,
     )

@@ -36,6 +36,8 @@ class Block(StrEnum):
     """What stands in the way of a renewal for now."""
 
     SUSPENSION = "suspension"
+    RESET = "reset"
+    LOCK = "lock"
     OBJECTION = "objection"
 
 
@@ -61,7 +63,7 @@ def renewal_eligibility(moment: Moment, policies: PolicyBook) -> RenewalEligibil
         return _NOT_ISSUED
     policy = policies.policy(credential.policy)
     status, reason = auto_renewal(credential, policy, moment.as_of)
-    blocked_by = blocks(credential)
+    blocked_by = blocks(credential, status)
     uses = credential.term.uses
     certain = status is AutoRenewal.EARNED and not blocked_by
     return RenewalEligibility(
@@ -92,8 +94,14 @@ def auto_renewal(credential: Credential, policy: RenewalPolicy, at: datetime) ->
     return (AutoRenewal.EARNED if earned else AutoRenewal.AWAITING_USE), None
 
 
-def blocks(credential: Credential) -> tuple[Block, ...]:
-    standing = ((Block.SUSPENSION, credential.suspended), (Block.OBJECTION, credential.term.objected))
+def blocks(credential: Credential, status: AutoRenewal) -> tuple[Block, ...]:
+    """Return what stands in the way, given the status; a reset only where a use is still missing."""
+    standing = (
+        (Block.SUSPENSION, credential.suspended),
+        (Block.RESET, credential.reset_required and status is not AutoRenewal.EARNED),
+        (Block.LOCK, credential.locked),
+        (Block.OBJECTION, credential.term.objected),
+    )
     return tuple(block for block, stands in standing if stands)
 
 

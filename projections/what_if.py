@@ -11,7 +11,6 @@ from datetime import datetime
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.credential import (
-    Adopt,
     AutoRenewed,
     Credential,
     Event,
@@ -22,7 +21,7 @@ from sealbook.domain.credential import (
     SwitchPolicy,
     UseRefused,
 )
-from sealbook.domain.credential.use import OF_THE_USE_ITSELF
+from sealbook.domain.credential.use import of_itself
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import RenewalCause, SwitchMode
@@ -94,7 +93,7 @@ class Replayed:
     @property
     def refused(self) -> int:
         """How many uses the policy refused."""
-        return sum(isinstance(event, UseRefused) and event.reason not in OF_THE_USE_ITSELF for event in self.events)
+        return sum(isinstance(event, UseRefused) and not of_itself(event) for event in self.events)
 
     @property
     def lapses(self) -> int:
@@ -111,14 +110,13 @@ def replay(history: History, *, policies: PolicyBook, as_of: datetime) -> Replay
     state: credential.State = None
     events: list[Event] = []
     facts = (*history.facts, credential.Settle(at=as_of))
-    commands: list[credential.Command] = [history.issue, *(Adopt(fact=fact) for fact in facts)]
-    for command in commands:
-        if command.at > as_of:
+    for fact in (history.issue, *facts):
+        if fact.at > as_of:
             continue
-        decided = credential.decide(state, command, policies)
+        decided = credential.adopt(state, fact, policies)
         state = credential.fold(decided, since=state)
         events.extend(decided)
-    return Replayed(credential=state, events=tuple(events))
+    return Replayed(credential=credential.issued(state), events=tuple(events))
 
 
 def under(history: History, scenario: Scenario) -> History:
@@ -155,7 +153,7 @@ def decisions(events: Iterable[Event]) -> tuple[Event, ...]:
         event
         for event in events
         if isinstance(event, AutoRenewed | Renewed | Expired)
-        or (isinstance(event, UseRefused) and event.reason not in OF_THE_USE_ITSELF)
+        or (isinstance(event, UseRefused) and not of_itself(event))
     )
 
 

@@ -17,10 +17,13 @@ from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, wri
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
 from sealbook.adapters.history_files import is_there
 from sealbook.adapters.ids import new_id
+from sealbook.adapters.kind_files import BadKinds, read_kinds
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.server import EmbeddedServer
 from sealbook.adapters.read_models.postgres import PostgresReadModels
 from sealbook.application.ports import Unavailable
+from sealbook.domain.kind_document import KindBook
+from sealbook.domain.presets import preset_kinds
 from sealbook.settings import Settings
 
 DATA_FOLDER = "pgdata"
@@ -35,10 +38,18 @@ class Wiring:
     def now(self) -> datetime:
         return datetime.now(UTC)
 
+    def kinds(self) -> KindBook:
+        """Return the kinds of SEALBOOK_KINDS, or those that the package brings. Raises BadInput."""
+        folder = self._settings.kinds
+        try:
+            return preset_kinds() if folder is None else read_kinds(folder)
+        except BadKinds as bad:
+            raise BadInput(str(bad)) from None
+
     @contextmanager
     def open(self, place: Place, *, create: bool = False) -> Generator[OpenLedger]:
         """Open a ledger until the block ends. Raises BadInput, Unavailable."""
-        settings = self._settings.for_place(place)
+        settings, kinds = self._settings.for_place(place), self.kinds()
         with ExitStack() as stack:
             dsn = stack.enter_context(_database(settings, create=create))
             keys = _keys(settings, dsn, create=create)
@@ -51,6 +62,7 @@ class Wiring:
                 findings=lambda advanced: Fsck(store.connection, keys=keys).findings(advanced=advanced),
                 now=self.now(),
                 new_id=new_id,
+                kinds=kinds,
             )
 
     def migrate(self, place: Place) -> list[int]:

@@ -6,28 +6,28 @@ from datetime import UTC, datetime
 from itertools import count
 from uuid import UUID
 
-from sealbook.application.commands import (
-    Command,
+from sealbook.application.commands import Command, Request
+from sealbook.application.names import Name, NameKind, Ref
+from sealbook.application.requests import (
     EnrollCustomer,
     IssueCredential,
-    Name,
-    NameKind,
     OnCredential,
     OnPolicy,
-    Ref,
     RegisterDevice,
     ReleaseDevice,
-    Request,
 )
 from sealbook.domain import credential, policy
-from sealbook.domain.credential import Fact
+from sealbook.domain.credential import Attestation, OwnCommand
+from sealbook.domain.device import App
 from sealbook.domain.presets import DEFAULT_POLICY, preset_policies
-from sealbook.domain.values import HolderKind, Kind
+from sealbook.domain.values import HolderSubkind, Kind, StorageLevel
 
 JANUARY = datetime(2024, 1, 10, 9, tzinfo=UTC)
 FEBRUARY = datetime(2024, 2, 10, 9, tzinfo=UTC)
 MARCH = datetime(2024, 3, 10, 9, tzinfo=UTC)
 A_YEAR_LATER = datetime(2025, 3, 10, 9, tzinfo=UTC)
+APP = App(version="6.2.0", store="google_play")
+ATTESTED = Attestation(level=StorageLevel.SECURE_ELEMENT, digest="a1")
 KIND = Kind.KB_MOBILE_CERTIFICATE
 
 
@@ -53,17 +53,25 @@ class Script:
         return self.command(OnPolicy(policy_id=policy_id, stream=self.new_id(), command=adopt))
 
     def enroll(self, customer: UUID, named: Name | None = None, *, at: datetime = JANUARY) -> Command:
-        return self.command(EnrollCustomer(at=at, customer=customer, name=named, kind=HolderKind.PERSONAL))
+        return self.command(EnrollCustomer(at=at, customer=customer, name=named, subkind=HolderSubkind.INDIVIDUAL))
 
     def register(self, device: UUID, *, at: datetime = JANUARY) -> Command:
         key = name(f"key of {device}", NameKind.DEVICE_KEY)
-        return self.command(RegisterDevice(at=at, device=device, key=key, model="phone"))
+        return self.command(RegisterDevice(at=at, device=device, key=key, model="phone", os_version="15", app=APP))
 
     def release(self, device: Ref, *, at: datetime = FEBRUARY) -> Command:
         return self.command(ReleaseDevice(at=at, device=device))
 
     def issue(
-        self, credential: UUID, *, customer: Ref, device: Ref, named: Name | None = None, at: datetime = FEBRUARY
+        self,
+        credential: UUID,
+        *,
+        customer: Ref,
+        device: Ref,
+        kind: Kind = KIND,
+        named: Name | None = None,
+        replaces: Ref | None = None,
+        at: datetime = FEBRUARY,
     ) -> Command:
         return self.command(
             IssueCredential(
@@ -71,13 +79,16 @@ class Script:
                 credential=credential,
                 name=named,
                 customer=customer,
-                kind=KIND,
+                kind=kind,
                 device=device,
                 policy_id=DEFAULT_POLICY,
+                evidence="proofing-1",
+                attestation=ATTESTED,
+                replaces=replaces,
             )
         )
 
-    def on(self, credential: Ref, fact: Fact) -> Command:
+    def on(self, credential: Ref, fact: OwnCommand) -> Command:
         return self.command(OnCredential(credential=credential, command=fact))
 
     def use(self, held: Ref, *, device: UUID | None, at: datetime = MARCH) -> Command:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from sealbook.adapters.cli import demo, importing, maintenance, policies, reading, what_if
+from sealbook.adapters.cli import asking, demo, importing, kinds, maintenance, policies, reading, timing, what_if
 from sealbook.adapters.cli.output import print_line, warn
 from sealbook.adapters.cli.session import BadInput, Composition
 from sealbook.adapters.history_files import BadFile
@@ -45,7 +45,7 @@ def build(composition: Composition, *, version: str) -> typer.Typer:
             print_line(context.get_help())
             raise typer.Exit(WRONG_USAGE)
 
-    for commands in (demo, importing, reading, what_if, policies, maintenance):
+    for commands in (demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance):
         commands.register(app, composition)
     return app
 

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -24,27 +25,29 @@ from sealbook.adapters.cli.session import (
 )
 from sealbook.adapters.cli.what_if import check_lines, print_summaries
 from sealbook.application import bank, questions
-from sealbook.application.commands import Command, NameKind, OnPolicy
 from sealbook.application.histories import histories_of_ledger
-from sealbook.application.ledger import execute
+from sealbook.application.names import Name, NameKind
 from sealbook.application.simulation import WhatIf
-from sealbook.domain import policy
 from sealbook.domain.catalogue import event_name
 from sealbook.domain.policy import PolicyBook
-from sealbook.domain.presets import DEFAULT_POLICY, preset_policies
+from sealbook.domain.presets import preset_kinds, preset_policies
+from sealbook.projections.counts import Report
 from sealbook.projections.timeline import Entry
 from sealbook.projections.what_if import Scenario
 
-COMMANDS_A_BATCH = 500
 COMPARED = ("X", "L6", "N")
-SHOWN_EVENTS_MAX = 12
+SHOWN_EVENTS_MAX = 24
+SHOWN_COUNTS_MAX = 16
+HELD_BY = ("credential.suspended", "credential.locked", "credential.reset_required", "credential.expired")
+"""After these a use is refused."""
 YEAR = timedelta(days=365)
+CUSTOMERS_HELP = f"How many customers. From {bank.CUSTOMERS_FOR_ALL} on, and 4 years, every kind of event occurs."
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def demo(
-        customers: Annotated[int, typer.Option(min=1, max=100_000, help="How many customers.")] = 200,
+        customers: Annotated[int, typer.Option(min=1, max=100_000, help=CUSTOMERS_HELP)] = 200,
         years: Annotated[float, typer.Option(min=0.1, max=50, help="How long they live.")] = 4,
         seed: Annotated[int, typer.Option(help="Another seed, other lives.")] = 1,
         as_json: JsonOption = False,
@@ -66,48 +69,51 @@ def register(app: typer.Typer, composition: Composition) -> None:
 
 def _live(opened: OpenLedger, *, customers: int, years: float, seed: int) -> list[str]:
     """Live the lives that this ledger does not hold yet; return the customers' names."""
-    random = Random(seed)  # noqa: S311 (invented lives, not secrets)
-    begin = opened.now - years * YEAR
     names = [f"DEMO-{seed}-{number:05}" for number in range(1, customers + 1)]
-    held = {name.value for name in opened.store.named(NameKind.CUSTOMER)}
-    lives = [
-        bank.Life(
-            name=name,
-            begins_at=begin + random.random() * years / 3 * YEAR,
-            ends_at=opened.now,
-            policy_id=DEFAULT_POLICY,
-        )
-        for name in names
-        if name not in held
-    ]
-    if not lives:
+    known = _known(opened, names)
+    if len(known) == len(names):
         return names
-    adopt = OnPolicy(
-        policy_id=DEFAULT_POLICY,
-        stream=opened.new_id(),
-        command=policy.Adopt(at=begin, document=preset_policies()[DEFAULT_POLICY]),
+    asked = bank.commands(
+        names,
+        begins_at=opened.now - years * YEAR,
+        ends_at=opened.now,
+        random=Random(seed),  # noqa: S311 (invented lives, not secrets)
+        new_id=opened.new_id,
+        known=known,
     )
-    asked = [Command(request=adopt, command_id=opened.new_id(), actor="bank", channel="demo")]
-    asked += bank.commands(lives, random=random, new_id=opened.new_id)
-    with progress(f"{len(lives)} customers live for {years:g} years", "commands") as advanced:
-        for start in range(0, len(asked), COMMANDS_A_BATCH):
-            execute(opened.store, asked[start : start + COMMANDS_A_BATCH])
-            advanced(start + COMMANDS_A_BATCH)
+    lives, done = len(names) - len(known), 0
+    with progress(f"{lives} customers live for {years:g} years", "commands") as advanced:
+        for outcomes in bank.live(opened.store, asked, kinds=preset_kinds(), until=opened.now):
+            done += len(outcomes)
+            advanced(done)
     return names
+
+
+def _known(opened: OpenLedger, names: list[str]) -> frozenset[str]:
+    """Return the names that are taken; that of a customer whose data were erased is, though nobody can read it."""
+    asked = [Name(NameKind.CUSTOMER, name) for name in names]
+    return frozenset(name.value for name in opened.store.load(streams=(), names=asked, commands=()).names)
 
 
 def _tell(opened: OpenLedger, names: list[str]) -> None:
     print_line("1. TODAY'S COUNTS (sealbook report)")
-    print_report(questions.count(opened.store, as_of=opened.now, known_at=None))
+    _print_counts(questions.count(opened.store, as_of=opened.now, known_at=None))
     name, entries = _telling(opened, names)
-    print_line(f"\n2. ONE CREDENTIAL'S STORY (sealbook history {name})")
-    print_timeline(entries, most=SHOWN_EVENTS_MAX)
+    print_line(f"\n2. ONE CREDENTIAL'S STORY, without its uses (sealbook history {name})")
+    print_timeline([entry for entry in entries if not _is_use(entry)], most=SHOWN_EVENTS_MAX)
     print_line(f"\n3. THE SAME CREDENTIAL ON TWO DATES (sealbook show {name} --as-of ...)")
-    for moment in _two_dates(entries, opened.now):
+    for moment in (_turn(entries), opened.now):
         standing = questions.show(opened.store, name, as_of=moment, known_at=None)
         print_line(f"  {iso(moment)}: {standing.validity.state}. {why(standing)}")
     print_line(f"\n4. WHAT IF: three other policies over the same history (sealbook whatif --policy {COMPARED[0]} ...)")
     _compare(opened)
+
+
+def _print_counts(counts: Report) -> None:
+    """Print the counts, of the events only the most frequent."""
+    most = sorted(counts.events, key=lambda name: -counts.events[name])[:SHOWN_COUNTS_MAX]
+    print_report(replace(counts, events={name: counts.events[name] for name in most}))
+    print_line(f"events shown: the {len(most)} most frequent of {len(counts.events)} types")
 
 
 def _telling(opened: OpenLedger, names: list[str]) -> tuple[str, list[Entry]]:
@@ -126,14 +132,14 @@ def _variety(entries: list[Entry]) -> int:
     return len({event_name(entry.recorded.event) for entry in entries})
 
 
-def _two_dates(entries: list[Entry], now: datetime) -> tuple[datetime, datetime]:
-    """Return a day in the middle of its life, just after something other than a use, and today."""
-    turns = [
-        entry.recorded.event.at
-        for entry in entries[1:]
-        if event_name(entry.recorded.event) not in ("credential.used", "credential.auto_renewed")
-    ]
-    return (turns or [entries[0].recorded.event.at])[0], now
+def _is_use(entry: Entry) -> bool:
+    return event_name(entry.recorded.event) == "credential.used"
+
+
+def _turn(entries: list[Entry]) -> datetime:
+    """Return when it was first held, locked or lapsed, or else when it began."""
+    turns = [entry.recorded.event.at for entry in entries if event_name(entry.recorded.event) in HELD_BY]
+    return turns[0] if turns else entries[0].recorded.event.at
 
 
 def _compare(opened: OpenLedger) -> None:
@@ -157,13 +163,16 @@ def _what_next(place: Place, name: str) -> None:
     where += "" if place.keys is None else f" --keys {place.keys}"
     print_line("\nTRY NEXT")
     for command in (
-        f"show {name}",
-        f"history {name}",
-        "report --as-of 2025-01-01T00:00:00+09:00",
-        "whatif --policy U3 --policy G30",
-        "fsck",
+        f"show {name}{where}",
+        f"history {name}{where}",
+        "ask --help",
+        "kinds",
+        f"timers{where}",
+        f"report --as-of 2025-01-01T00:00:00+09:00{where}",
+        f"whatif --policy U3 --policy G30{where}",
+        f"fsck{where}",
     ):
-        print_line(f"  {_program()} {command}{where}")
+        print_line(f"  {_program()} {command}")
 
 
 def _program() -> str:

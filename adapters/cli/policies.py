@@ -15,8 +15,9 @@ from sealbook.adapters.cli.session import (
 )
 from sealbook.adapters.history_files import read_policy
 from sealbook.application import questions
-from sealbook.application.commands import Command, OnPolicy
+from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
+from sealbook.application.requests import OnPolicy
 from sealbook.domain import policy
 from sealbook.domain.errors import Refused
 from sealbook.domain.policy import Policy

@@ -1,7 +1,7 @@
 """show, history and report: questions, at a moment on both axes of time."""
 
 import dataclasses
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -18,7 +18,7 @@ from sealbook.adapters.cli.session import (
     moment,
 )
 from sealbook.application import questions
-from sealbook.application.commands import NameKind
+from sealbook.application.names import NameKind
 from sealbook.application.questions import Standing
 from sealbook.domain.catalogue import event_name
 from sealbook.projections.counts import Report
@@ -120,7 +120,9 @@ def _print_standing(name: str, standing: Standing) -> None:
     validity, eligibility = standing.validity, standing.eligibility
     print_line(f"{name} as of {iso(standing.as_of)}: {validity.state.upper()}")
     print_line(f"  {why(standing)}")
-    if validity.state is ValidityState.NOT_ISSUED or standing.expiry is None:
+    if standing.expiry is None:
+        if validity.policy is not None:
+            print_line(f"  applied for under {validity.policy}; folded up to version {validity.version}")
         return
     rows: list[tuple[str, object]] = [
         ("valid from", validity.valid_from),
@@ -152,6 +154,14 @@ def why(standing: Standing) -> str:
             return f"A use from its device passes, through {validity.last_valid_day}."
         case ValidityState.SUSPENDED:
             return "A use is refused until it is resumed."
+        case ValidityState.LOCKED:
+            return "A use is refused until the holder is identified and it is unlocked."
+        case ValidityState.RESET_REQUIRED:
+            return "A use is refused until it is set up again on the device."
+        case ValidityState.APPLYING:
+            return "It is applied for; nothing has been issued yet."
+        case ValidityState.ABANDONED | ValidityState.REJECTED:
+            return "The application ended without an issue."
         case ValidityState.EXPIRED:
             return f"A use is refused: its last valid day was {validity.last_valid_day}."
         case ValidityState.REVOKED:
@@ -197,6 +207,8 @@ _SHOWN = (
     "term.bounds.expires_at",
     "term.bounds.eligible_from",
     "suspended",
+    "lockout.locked",
+    "reset_required",
     "revoked",
     "lapsed_at",
     "policy",
@@ -206,7 +218,7 @@ _SHOWN = (
 
 def _changed(entry: Entry) -> str:
     fields = _fields(entry)
-    told = [f"{key} {value}" for key, value in fields.items() if value and key not in _TOLD_BY_WHAT_MOVED]
+    told = [f"{key} {_told(value)}" for key, value in fields.items() if value and key not in _TOLD_BY_WHAT_MOVED]
     moved = [
         f"{path.rpartition('.')[2]} {plain(entry.before.get(path))} -> {plain(entry.after[path])}"
         for path in _SHOWN
@@ -220,12 +232,23 @@ def _changed(entry: Entry) -> str:
     return ", ".join([*told, *begun, *moved])
 
 
+def _told(value: object) -> object:
+    """Return what a record says, without what it does not say."""
+    if not isinstance(value, dict):
+        return value
+    said = cast("dict[str, object]", value)
+    return " ".join(f"{key} {each}" for key, each in said.items() if each not in (None, 0, ""))
+
+
+_ALWAYS_COUNTED = (ValidityState.ACTIVE, ValidityState.SUSPENDED, ValidityState.EXPIRED, ValidityState.REVOKED)
+
+
 def print_report(counts: Report) -> None:
-    states = list(counts.credentials)
-    rows = [(kind, *by_state.values()) for kind, by_state in counts.kinds.items()]
+    states = [state for state, count in counts.credentials.items() if count or state in _ALWAYS_COUNTED]
+    by_kind = {**counts.kinds, "all": counts.credentials}
     print_table(
         ("credentials", *states),
-        [*rows, ("all", *counts.credentials.values())],
+        [(kind, *(by_state[state] for state in states)) for kind, by_state in by_kind.items()],
         title=f"As of {iso(counts.as_of)}",
     )
     print_line()

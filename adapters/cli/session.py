@@ -15,6 +15,7 @@ import typer
 
 from sealbook.application.ports import EventStore, ReadModels
 from sealbook.domain.calendar import EARLIEST, LATEST
+from sealbook.domain.kind_document import KindBook
 
 DEFAULT_LEDGER = Path("sealbook-data")
 
@@ -56,7 +57,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenLedger:
-    """A ledger that a command may use until it returns.
+    """A ledger that a command may use until it returns. `kinds` is what the bank allows.
 
     `findings` reads all of it and yields a line for each contradiction, and is told how far it is.
     """
@@ -66,6 +67,7 @@ class OpenLedger:
     findings: Callable[[Callable[[int], None]], Iterator[str]]
     now: datetime
     new_id: Callable[[], UUID]
+    kinds: KindBook
 
 
 class Composition(Protocol):
@@ -84,6 +86,10 @@ class Composition(Protocol):
         ...
 
     def now(self) -> datetime: ...
+
+    def kinds(self) -> KindBook:
+        """Return the kinds of credential: the bank's own, or what the package brings. Raises BadInput."""
+        ...
 
 
 def moment(text: str | None, *, option: str) -> datetime | None:

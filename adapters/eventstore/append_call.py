@@ -8,7 +8,7 @@ from uuid import UUID
 from sealbook.adapters.eventstore.codec import encode_event, encode_head
 from sealbook.adapters.eventstore.keys import NONCE_BYTES, Keys
 from sealbook.adapters.eventstore.schema import BOOK
-from sealbook.application.commands import Name
+from sealbook.application.names import Name
 from sealbook.application.ports import (
     Appended,
     Group,

@@ -19,15 +19,16 @@ import msgspec
 
 from sealbook.application.ports import LedgerDamaged, NewEvent
 from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event
-from sealbook.domain.credential import Credential
-from sealbook.domain.customer import Customer
-from sealbook.domain.device import Device
+from sealbook.domain.credential import Application, Credential, LinkedId, UseEvidence
+from sealbook.domain.credential.standing import LastProof, Links, Lockout, UnlockMethods
+from sealbook.domain.customer import CompanyUser, Customer, Proposal
+from sealbook.domain.device import App, Device
 from sealbook.domain.policy import Policy
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.renewal import Bounds, QualifyingUses, Term
 from sealbook.domain.values import PolicyRef
 
-HEAD_SCHEMA = 1
+HEAD_SCHEMA = 2
 """The version of the folds behind the heads: it grows when a state gains or changes a field."""
 
 _IN_ENVELOPE = ("at", "channel", "policy")
@@ -135,8 +136,13 @@ def from_microseconds(stored: int) -> datetime:
 
 _pack = msgspec.msgpack.Encoder().encode
 _EVENT_CLASSES: dict[tuple[str, int], Any] = {(kind.name, kind.version): cls for cls, kind in EVENT_TYPES.items()}
-_RECORDS: tuple[Any, ...] = (Bounds, Credential, Customer, Device, Policy, QualifyingUses, Term)
+_RECORDS: tuple[Any, ...] = (
+    *(Application, Credential, Customer, Device, Policy),
+    *(App, Bounds, CompanyUser, LastProof, LinkedId, Links, Lockout),
+    *(Proposal, QualifyingUses, Term, UnlockMethods, UseEvidence),
+)
 _AGGREGATES: dict[str, type] = {
+    "application": Application,
     "credential": Credential,
     "customer": Customer,
     "device": Device,

@@ -13,7 +13,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from sealbook.application.commands import Name, NameKind
+from sealbook.application.names import Name, NameKind
 from sealbook.application.ports import LedgerDamaged, Unavailable
 
 KEY_BYTES = 32

@@ -6,7 +6,7 @@ from datetime import datetime
 from threading import RLock
 from uuid import UUID
 
-from sealbook.application.commands import Name, NameKind
+from sealbook.application.names import SHOWN, Name, NameKind
 from sealbook.application.ports import (
     NO_HEAD,
     Appended,
@@ -36,6 +36,7 @@ class MemoryEventStore:
         self._names: dict[Name, UUID] = {}
         self._outcomes: dict[UUID, StoredOutcome] = {}
         self._imports: dict[bytes, tuple[str, int, bool]] = {}
+        self._tracking: dict[str, int] = {}
 
     def load(self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]) -> Loaded:
         with self._lock:
@@ -106,7 +107,7 @@ class MemoryEventStore:
     def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
         wanted = set(streams)
         with self._lock:
-            return {stream: name for name, stream in self._names.items() if stream in wanted}
+            return {stream: name for name, stream in self._names.items() if stream in wanted and name.kind in SHOWN}
 
     def named(self, kind: NameKind) -> Mapping[Name, UUID]:
         with self._lock:
@@ -115,6 +116,14 @@ class MemoryEventStore:
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         with self._lock:
             return self._imports.get(digest)
+
+    def tracked(self, name: str) -> int:
+        with self._lock:
+            return self._tracking.get(name, 0)
+
+    def track(self, name: str, position: int) -> None:
+        with self._lock:
+            self._tracking[name] = position
 
     def _next_moment(self) -> datetime:
         # No two appends bear one recorded_at, so that a moment of knowledge is a position.

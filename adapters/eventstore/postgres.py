@@ -15,7 +15,7 @@ from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, a
 from sealbook.adapters.eventstore.codec import decode_event, decode_head
 from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.schema import BOOK, check_keys, check_version
-from sealbook.application.commands import Name, NameKind
+from sealbook.application.names import SHOWN, Name, NameKind
 from sealbook.application.ports import (
     Appended,
     Group,
@@ -153,8 +153,8 @@ class PostgresEventStore:
 
     def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
         rows = self._rows(
-            "SELECT stream, kind, sealed FROM sealbook.names WHERE book = %s AND stream = ANY (%s)",
-            [BOOK, list(streams)],
+            "SELECT stream, kind, sealed FROM sealbook.names WHERE book = %s AND stream = ANY (%s) AND kind = ANY (%s)",
+            [BOOK, list(streams), [kind.value for kind in SHOWN]],
         )
         return {stream: self._keys.unseal_name(NameKind(kind), stream, sealed) for stream, kind, sealed in rows}
 
@@ -168,6 +168,18 @@ class PostgresEventStore:
             [BOOK, digest],
         )
         return rows[0] if rows else None
+
+    def tracked(self, name: str) -> int:
+        rows = self._rows("SELECT position FROM sealbook.tracking WHERE name = %s", [name])
+        return int(rows[0][0]) if rows else 0
+
+    def track(self, name: str, position: int) -> None:
+        with translated():
+            self._connection.execute(
+                "INSERT INTO sealbook.tracking VALUES (%s, %s)"
+                " ON CONFLICT (name) DO UPDATE SET position = excluded.position",
+                [name, position],
+            )
 
     def _rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
         with translated():

@@ -18,7 +18,7 @@ from sealbook.adapters.eventstore.postgres import translated
 from sealbook.application.ports import EventStore, LedgerDamaged, Unavailable
 from sealbook.domain import credential
 from sealbook.domain.catalogue import RecordedEvent
-from sealbook.domain.credential import Credential
+from sealbook.domain.credential import Application, Credential
 from sealbook.domain.errors import Refused
 from sealbook.projections.counts import Tally
 
@@ -165,7 +165,7 @@ class PostgresReadModels:
             arguments=[events[-1].position, max(recorded.event.at for recorded in events)],
         )
 
-    def _write_states(self, states: dict[UUID, Credential], generation: str) -> None:
+    def _write_states(self, states: dict[UUID, Application | Credential], generation: str) -> None:
         rows = [_row(stream, state) for stream, state in states.items()]
         if not rows:
             return
@@ -222,12 +222,12 @@ def _name(table: str, generation: str) -> sql.Identifier:
     return sql.Identifier("sealbook_read", f"{table}{generation}")
 
 
-def _row(stream: UUID, state: Credential) -> tuple[object, ...]:
+def _row(stream: UUID, state: Application | Credential) -> tuple[object, ...]:
+    common = (stream, state.customer, state.kind.value, str(state.policy))
+    if isinstance(state, Application):
+        return (*common, False, False, state.ended_at, None, None, encode_head(state))
     return (
-        stream,
-        state.customer,
-        state.kind.value,
-        str(state.policy),
+        *common,
         state.suspended,
         state.revoked,
         state.lapsed_at,
@@ -237,9 +237,9 @@ def _row(stream: UUID, state: Credential) -> tuple[object, ...]:
     )
 
 
-def _state(stored: bytes) -> Credential:
+def _state(stored: bytes) -> Application | Credential:
     state = decode_head(stored)
-    if isinstance(state, Credential):
+    if isinstance(state, Application | Credential):
         return state
     raise LedgerDamaged("a read model's row is not of a credential: run sealbook project --rebuild")
 

@@ -1,20 +1,32 @@
-"""Credential: one means of authentication, from its issue to its end, cut by stage of life.
+"""Credential: one means of authentication, from the application to its erasure, cut by stage of life.
 
-* It may be used from its issue until its end, unless suspended or revoked. Bounds are computed
-  once, by the deciding policy, and stand in the event.
-* Suspended, objected, lapsed and revoked are independent flags; the state that people are shown
-  follows by precedence: revoked, expired, suspended, active.
-* Revocation is final; so is a lapse once its grace is over.
+| Stage | Module | Rules |
+|---|---|---|
+| application: steps, attempts, retries, end | `applying` | R13, R20, R31, R66, R67 |
+| proof of identity: phone, document, account | `proofing` | R21, R23, R26, R27, R57, R58 |
+| fees of issue and renewal | `paying` | R15, R18, R37, R38 |
+| issue and attested key | `issuing` | R24, R27, R32, R40, R46 |
+| use | `use` | R07, R17, R34, R47, R59 |
+| wrong proofs, locks, drifting clocks | `lockout` | 5.1, 5.5 |
+| PIN, pattern, biometrics | `unlocking` | R30, R33, R45 |
+| linked IDs and services | `linking` | R10, R11, R35, R43, R53, R54 |
+| renewal, lapse, change of policy | `renewing` | R42, R48-R50, R65, section 4 |
+| notices, consent | `notices` | R51, section 2 |
+| suspension, revocation | `holds` | R52, R62 |
+| loss, theft, copies | `loss` | R44, R52, R61 |
+| reset after an update, another phone | `device_change` | R55, R56 |
+| histories from elsewhere | `adoption` | 4.5 |
+| erasure | `erasing` | 5.1 |
+
+* An application ends in an issue, or is given up or rejected. A credential may be used from its
+  issue until its end. Bounds are computed once, by the deciding policy, and stand in the event.
+* Conditions are independent flags; the state that people are shown follows by precedence:
+  revoked, expired, suspended, reset required, locked, active.
+* Revocation is final; so is a lapse once its grace is over. Then only erasure is left.
 * The clock decides first: before each command, and at each moment asked about, `settle` says what
   time alone has decided. The norm is domain 4.5 and 4.6.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
-from functools import reduce
-
-from sealbook.domain.credential import adoption, holds, issuing, renewing, use
 from sealbook.domain.credential.adoption import (
     ExpiryObserved,
     FactNotApplied,
@@ -22,8 +34,78 @@ from sealbook.domain.credential.adoption import (
     ObserveRenewal,
     RenewalObserved,
 )
-from sealbook.domain.credential.holds import Resume, Resumed, Revoke, Revoked, Suspend, Suspended
-from sealbook.domain.credential.issuing import Issue, Issued
+from sealbook.domain.credential.aggregate import (
+    Adopt,
+    Command,
+    Event,
+    Fact,
+    OwnCommand,
+    Steps,
+    adopt,
+    decide,
+    evolve,
+    fact_of,
+    fold,
+    settle,
+)
+from sealbook.domain.credential.applying import (
+    Abandon,
+    ApplicationAbandoned,
+    ApplicationRejected,
+    Applied,
+    Apply,
+    Escalate,
+    EscalatedToSupport,
+    Reject,
+    RetryStep,
+    StepFailed,
+    StepRetried,
+)
+from sealbook.domain.credential.device_change import (
+    CompleteReset,
+    Move,
+    Moved,
+    RequireReset,
+    ResetCompleted,
+    ResetRequired,
+)
+from sealbook.domain.credential.erasing import Erase, PersonalDataErased
+from sealbook.domain.credential.holds import Resume, Resumed, Revoke, Revoked, Suspend, Suspended, suspension_ends_at
+from sealbook.domain.credential.issuing import Attestation, Issue, Issued, KeyAttested
+from sealbook.domain.credential.linking import (
+    IdLinked,
+    IdUnlinked,
+    LinkId,
+    LinkService,
+    ServiceLinked,
+    ServiceUnlinked,
+    UnlinkId,
+    UnlinkService,
+)
+from sealbook.domain.credential.lockout import Locked, RecordLock, Resynchronize, Resynchronized, Unlock, Unlocked
+from sealbook.domain.credential.loss import CloneSuspected, LossReported, ReportLoss, SignalClone
+from sealbook.domain.credential.notices import (
+    ConsentToRenewal,
+    ExpiryNoticeSent,
+    RenewalConsentGiven,
+    RenewalNoticeSent,
+    SendExpiryNotice,
+    SendRenewalNotice,
+)
+from sealbook.domain.credential.paying import ChargeFee, FeeCharged, FeeFailed, FeeFor, FeeRefunded, FeeWaived, WaiveFee
+from sealbook.domain.credential.proofing import (
+    AccountLinked,
+    AccountVerified,
+    CaptureId,
+    ConfirmId,
+    IdAuthenticityConfirmed,
+    IdCaptureRejected,
+    IdDocumentCaptured,
+    IdRefused,
+    PhoneVerified,
+    VerifyAccount,
+    VerifyPhone,
+)
 from sealbook.domain.credential.renewing import (
     AutoRenewed,
     Expired,
@@ -34,134 +116,142 @@ from sealbook.domain.credential.renewing import (
     RequestRenewal,
     Settle,
     SwitchPolicy,
-    settle,
 )
-from sealbook.domain.credential.standing import Credential, State, issued
-from sealbook.domain.credential.use import RecordRefusal, Use, Used, UseRefused, refusal_of_use
-from sealbook.domain.errors import Refusal, Refused
-from sealbook.domain.policy import PolicyBook
+from sealbook.domain.credential.standing import (
+    Application,
+    Credential,
+    LinkedId,
+    State,
+    begun,
+    issued,
+    pending,
+)
+from sealbook.domain.credential.unlocking import (
+    RemoveUnlockMethod,
+    ReportUnlockFailure,
+    SetUnlockMethod,
+    UnlockFailed,
+    UnlockMethodRemoved,
+    UnlockMethodSet,
+)
+from sealbook.domain.credential.use import RecordRefusal, Use, Used, UseEvidence, UseRefused, refusal_of_use
 
 __all__ = [
+    "Abandon",
+    "AccountLinked",
+    "AccountVerified",
     "Adopt",
+    "Application",
+    "ApplicationAbandoned",
+    "ApplicationRejected",
+    "Applied",
+    "Apply",
+    "Attestation",
     "AutoRenewed",
+    "CaptureId",
+    "ChargeFee",
+    "CloneSuspected",
     "Command",
+    "CompleteReset",
+    "ConfirmId",
+    "ConsentToRenewal",
     "Credential",
+    "Erase",
+    "Escalate",
+    "EscalatedToSupport",
     "Event",
     "Expired",
+    "ExpiryNoticeSent",
     "ExpiryObserved",
     "Fact",
     "FactNotApplied",
+    "FeeCharged",
+    "FeeFailed",
+    "FeeFor",
+    "FeeRefunded",
+    "FeeWaived",
+    "IdAuthenticityConfirmed",
+    "IdCaptureRejected",
+    "IdDocumentCaptured",
+    "IdLinked",
+    "IdRefused",
+    "IdUnlinked",
     "Issue",
     "Issued",
+    "KeyAttested",
+    "LinkId",
+    "LinkService",
+    "LinkedId",
+    "Locked",
+    "LossReported",
+    "Move",
+    "Moved",
     "ObjectToRenewal",
     "ObserveExpiry",
     "ObserveRenewal",
+    "OwnCommand",
+    "PersonalDataErased",
+    "PhoneVerified",
     "PolicySwitched",
+    "RecordLock",
     "RecordRefusal",
+    "Reject",
+    "RemoveUnlockMethod",
+    "RenewalConsentGiven",
+    "RenewalNoticeSent",
     "RenewalObjectionLodged",
     "RenewalObserved",
     "Renewed",
+    "ReportLoss",
+    "ReportUnlockFailure",
     "RequestRenewal",
+    "RequireReset",
+    "ResetCompleted",
+    "ResetRequired",
     "Resume",
     "Resumed",
+    "Resynchronize",
+    "Resynchronized",
+    "RetryStep",
     "Revoke",
     "Revoked",
+    "SendExpiryNotice",
+    "SendRenewalNotice",
+    "ServiceLinked",
+    "ServiceUnlinked",
+    "SetUnlockMethod",
     "Settle",
+    "SignalClone",
     "State",
+    "StepFailed",
+    "StepRetried",
+    "Steps",
     "Suspend",
     "Suspended",
     "SwitchPolicy",
+    "UnlinkId",
+    "UnlinkService",
+    "Unlock",
+    "UnlockFailed",
+    "UnlockMethodRemoved",
+    "UnlockMethodSet",
+    "Unlocked",
     "Use",
+    "UseEvidence",
     "UseRefused",
     "Used",
+    "VerifyAccount",
+    "VerifyPhone",
+    "WaiveFee",
+    "adopt",
+    "begun",
     "decide",
     "evolve",
     "fact_of",
     "fold",
     "issued",
+    "pending",
     "refusal_of_use",
     "settle",
+    "suspension_ends_at",
 ]
-
-Event = Issued | use.Event | renewing.Event | holds.Event | adoption.Event
-Fact = use.Command | renewing.Command | holds.Command | adoption.Command
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Adopt:
-    """Take a fact of an imported history as it is: what the rules refuse is kept without effect."""
-
-    fact: Fact
-
-    @property
-    def at(self) -> datetime:
-        return self.fact.at
-
-
-Command = Issue | Fact | Adopt
-
-
-def evolve(state: State, event: Event) -> State:
-    """Apply one fact. Raises Refused(not_issued) when a history does not begin with its issue."""
-    if isinstance(event, Issued):
-        return issuing.begin(event)
-    if isinstance(event, use.Event):
-        return use.evolve(issued(state), event)
-    if isinstance(event, renewing.Event):
-        return renewing.evolve(issued(state), event)
-    if isinstance(event, holds.Event):
-        return holds.evolve(issued(state), event)
-    return adoption.evolve(issued(state), event)
-
-
-def fold(history: Iterable[Event], since: State = None) -> State:
-    return reduce(evolve, history, since)
-
-
-def decide(state: State, command: Command, policies: PolicyBook) -> tuple[Event, ...]:
-    """Answer a command with new facts, nothing (already so), or a refusal."""
-    if isinstance(command, Issue):
-        return issuing.decide(state, command, policies.policy(command.policy))
-    known = issued(state)
-    if command.at < known.issued_at:
-        raise Refused(Refusal.BACK_IN_TIME, "the command speaks of a moment before the credential was issued")
-    decided = settle(known, policies, command.at)
-    now = issued(fold(decided, since=known))
-    if isinstance(command, Adopt):
-        return (*decided, *_adopt(now, command.fact, policies))
-    return (*decided, *_answer(now, command, policies))
-
-
-def fact_of(event: Event) -> Fact | None:
-    """Return the fact that an event came of, for a replay; None for an issue and for what a policy decided."""
-    if isinstance(event, Issued):
-        return None
-    if isinstance(event, use.Event):
-        return use.fact_of(event)
-    if isinstance(event, renewing.Event):
-        return renewing.fact_of(event)
-    if isinstance(event, holds.Event):
-        return holds.fact_of(event)
-    return adoption.fact_of(event)
-
-
-def _answer(state: Credential, command: Fact, policies: PolicyBook) -> tuple[Event, ...]:
-    if isinstance(command, use.Command):
-        return use.decide(state, command, policies.policy(state.policy))
-    if isinstance(command, renewing.Command):
-        return renewing.decide(state, command, policies)
-    if isinstance(command, holds.Command):
-        return holds.decide(state, command)
-    return adoption.decide(command)
-
-
-def _adopt(state: Credential, fact: Fact, policies: PolicyBook) -> tuple[Event, ...]:
-    try:
-        answered = _answer(state, fact, policies)
-    except Refused as refused:
-        # Only what an import can bring is kept; of the rest, a replay has nothing more to say.
-        return (adoption.not_applied(fact, refused.code),) if isinstance(fact, adoption.Refusable) else ()
-    if isinstance(fact, ObjectToRenewal) and not answered:
-        # Under another policy it might be the first of its period, so a what-if needs it.
-        return (RenewalObjectionLodged(at=fact.at),)
-    return answered

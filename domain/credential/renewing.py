@@ -5,8 +5,11 @@ from datetime import datetime
 from typing import ClassVar, assert_never
 
 from sealbook.domain import renewal
+from sealbook.domain.calendar import shift_forward
+from sealbook.domain.credential.paying import check_renewal_paid
 from sealbook.domain.credential.standing import Credential, check_unlapsed
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.kind_document import KindBook
 from sealbook.domain.policy import PolicyBook, Switch
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.renewal import Bounds
@@ -149,7 +152,7 @@ def _next_of_the_clock(state: Credential, policies: PolicyBook, at: datetime) ->
 
 
 def _at_expiry(state: Credential, policy: RenewalPolicy, end: datetime) -> Event:
-    bounds = renewal.at_expiry(policy, state.term, suspended=state.suspended)
+    bounds = renewal.at_expiry(policy, state.term, suspended=state.suspended or state.locked)
     if bounds is None:
         return Expired(at=end, policy=policy.ref, grace_until=renewal.grace_until(policy, end))
     return AutoRenewed(at=end, policy=policy.ref, cause=RenewalCause.EXPIRY, bounds=bounds)
@@ -158,15 +161,25 @@ def _at_expiry(state: Credential, policy: RenewalPolicy, end: datetime) -> Event
 # --- Decide: requests
 
 
-def decide(state: Credential, command: Command, policies: PolicyBook) -> tuple[Event, ...]:
-    """Answer a command on a credential that the clock has settled."""
+def decide(state: Credential, command: Command, policies: PolicyBook, kinds: KindBook | None) -> tuple[Event, ...]:
+    """Answer a command on a credential that the clock has settled.
+
+    `kinds` is None in a replay: fees and notices are duties of the live system (domain 4.6).
+    """
     match command:
         case RequestRenewal(at=at):
             check_unlapsed(state, at)
-            return (_renewed(state, policies.policy(state.policy), at),)
+            renewed = _renewed(state, policies.policy(state.policy), at)
+            if kinds is not None:
+                check_renewal_paid(state, kinds.kind(state.kind))
+            return (renewed,)
         case ObjectToRenewal(at=at):
             check_unlapsed(state, at)
-            return () if state.term.objected else (RenewalObjectionLodged(at=at),)
+            if state.term.objected:
+                return ()
+            if kinds is not None:
+                _check_objection_in_time(state, policies.policy(state.policy), at)
+            return (RenewalObjectionLodged(at=at),)
         case SwitchPolicy(at=at, policy=policy, mode=mode):
             check_unlapsed(state, at)
             switch = Switch(at=at, policy=policy, mode=mode)
@@ -177,9 +190,19 @@ def decide(state: Credential, command: Command, policies: PolicyBook) -> tuple[E
             assert_never(command)
 
 
+def _check_objection_in_time(state: Credential, policy: RenewalPolicy, at: datetime) -> None:
+    notified_at = state.term.notified_at
+    if notified_at is None or policy.objection is None:
+        return
+    if at >= shift_forward(notified_at, policy.objection, zone_name=policy.zone):
+        raise Refused(Refusal.TOO_LATE, f"an objection is taken for {policy.objection} after the notice")
+
+
 def _renewed(state: Credential, policy: RenewalPolicy, at: datetime) -> Renewed:
     if state.suspended:
         raise Refused(Refusal.SUSPENDED, "a suspended credential is not renewed: resume it first")
+    if state.locked:
+        raise Refused(Refusal.LOCKED, "a locked credential is not renewed: unlock it first")
     if not renewal.renewals_left(policy, state.term):
         raise Refused(Refusal.RENEWALS_EXHAUSTED, f"policy {policy.ref} allows no further renewal: issue a new one")
     bounds = renewal.on_request(policy, state.term, at)

@@ -5,22 +5,11 @@ import tomllib
 from functools import cache
 from importlib.resources import files
 
-from pydantic import BaseModel, ConfigDict, Field
-
-from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.kind_document import BankDocument, KindBook, KindDocument
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import Kind
 
 DEFAULT_POLICY = "D"
-
-
-class KindDocument(BaseModel):
-    """What the bank allows for a kind of credential."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    kind: Kind
-    devices_per_person_max: int = Field(ge=1)
 
 
 @cache
@@ -40,13 +29,13 @@ def preset_meanings() -> dict[str, str]:
 
 
 @cache
-def kind_document(kind: Kind) -> KindDocument:
-    """Return a kind's document. Raises Refused(not_eligible) for a kind that the bank does not issue."""
-    try:
-        text = _text(f"{kind}.toml")
-    except FileNotFoundError:
-        raise Refused(Refusal.NOT_ELIGIBLE, f"a {kind} is not issued here: it has no document") from None
-    return KindDocument.model_validate(tomllib.loads(text))
+def preset_kinds() -> KindBook:
+    """Return the kinds of credential that the package brings. Their sources stand in their TOML files."""
+    documents = (KindDocument.model_validate(tomllib.loads(_text(f"{kind}.toml"))) for kind in Kind)
+    return KindBook(
+        kinds={document.kind: document for document in documents},
+        bank=BankDocument.model_validate(tomllib.loads(_text("bank.toml"))),
+    )
 
 
 def _text(name: str) -> str:

@@ -6,7 +6,7 @@ golden file is never written again: what is stored must stay readable, to the by
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
@@ -32,20 +32,21 @@ from sealbook.adapters.eventstore.codec import (
 from sealbook.application.ports import LedgerDamaged, NewEvent
 from sealbook.domain.calendar import EARLIEST, LATEST
 from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event
-from sealbook.domain.credential import Credential
+from sealbook.domain.credential import Application, Credential
 from sealbook.domain.customer import Customer, Enrolled
-from sealbook.domain.device import Device
+from sealbook.domain.device import App, Device
 from sealbook.domain.policy import Policy
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.presets import preset_policies
-from sealbook.domain.values import HolderKind, PolicyRef
+from sealbook.domain.values import HolderSubkind, PolicyRef
 from tests.commands import FEBRUARY, JANUARY, MARCH
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SEOUL = timezone(timedelta(hours=9))
 STREAM, COMMAND = UUID(int=7), UUID(int=8)
 EVENT_CLASSES = sorted(EVENT_TYPES, key=lambda cls: EVENT_TYPES[cls].name)
-STATES = [Customer, Device, Credential, Policy]
+PHONE = Device(app=App(version="6.2.10", store="google_play"), os_version="16", customer=STREAM)
+STATES = [Customer, Device, Application, Credential, Policy]
 MOMENTS = st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC))
 
 
@@ -145,6 +146,8 @@ def sample(hint: Any, name: str = "") -> Any:
         return sample(next(each for each in arguments if each is not NoneType), name)
     if origin is Literal:
         return arguments[0]
+    if origin is tuple:
+        return (sample(arguments[0], name),)
     if is_dataclass(hint):
         hints = get_type_hints(hint)
         given = {each.name: sample(hints[each.name], each.name) for each in fields(hint)}
@@ -152,7 +155,7 @@ def sample(hint: Any, name: str = "") -> Any:
     return next(iter(cast("type[StrEnum]", hint)))
 
 
-ENROLLED = encode_event(new(Enrolled(at=MARCH, kind=HolderKind.PERSONAL, provenance=None)))
+ENROLLED = encode_event(new(Enrolled(at=MARCH, subkind=HolderSubkind.INDIVIDUAL, provenance=None)))
 
 
 def elements(body: bytes = ENROLLED) -> list[Any]:
@@ -187,7 +190,7 @@ def test_any_event_is_read_back_equal_and_written_again_the_same(written: NewEve
 
 def test_the_same_instant_gives_the_same_bytes_in_any_zone() -> None:
     here, there = MARCH, MARCH.astimezone(SEOUL)
-    assert encode_event(new(Enrolled(at=there, kind=HolderKind.PERSONAL, provenance=None))) == ENROLLED
+    assert encode_event(new(Enrolled(at=there, subkind=HolderSubkind.INDIVIDUAL, provenance=None))) == ENROLLED
     assert here.isoformat() != there.isoformat()
 
 
@@ -293,7 +296,7 @@ def test_a_changed_byte_is_damage_or_another_event_never_the_same_one(cls: type[
 
 
 def test_a_head_of_another_schema_is_damage() -> None:
-    stored = elements(encode_head(Device()))
+    stored = elements(encode_head(PHONE))
     stored[0] = HEAD_SCHEMA + 1
     with pytest.raises(LedgerDamaged):
         decode_head(msgspec.msgpack.encode(stored))
@@ -302,7 +305,7 @@ def test_a_head_of_another_schema_is_damage() -> None:
 @pytest.mark.parametrize("length", [0, 1, 5], ids=str)
 def test_a_head_cut_short_is_damage(length: int) -> None:
     with pytest.raises(LedgerDamaged):
-        decode_head(encode_head(Device(customer=STREAM))[:length])
+        decode_head(encode_head(PHONE)[:length])
 
 
 # --- Golden files.
@@ -320,6 +323,8 @@ def readable(value: Any) -> Any:
         return json.loads(value.document)
     if isinstance(value, UUID | PolicyRef):
         return str(value)
+    if isinstance(value, tuple):
+        return [readable(each) for each in cast("Iterable[Any]", value)]
     if is_dataclass(value):
         return {each.name: readable(getattr(value, each.name)) for each in fields(value)}
     return value

@@ -13,8 +13,9 @@ import pytest
 from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
-from sealbook.application.commands import Command, Name, NameKind
+from sealbook.application.commands import Command
 from sealbook.application.ledger import Outcome, RefusedInWhole, execute
+from sealbook.application.names import Name, NameKind
 from sealbook.application.ports import (
     Appended,
     EventStore,
@@ -30,12 +31,12 @@ from sealbook.application.ports import (
 from sealbook.domain import credential, customer
 from sealbook.domain.customer import Customer
 from sealbook.domain.errors import Refusal
-from sealbook.domain.values import HolderKind
+from sealbook.domain.values import HolderSubkind
 from tests.commands import FEBRUARY, JANUARY, KIND, Script, name
 
 ANNA, BORAM, PHONE, TABLET, FIRST, SECOND = (UUID(int=number) for number in range(1, 7))
-ENROLLED = customer.Enrolled(at=JANUARY, kind=HolderKind.PERSONAL, provenance=None)
-KNOWN = Customer(kind=HolderKind.PERSONAL)
+ENROLLED = customer.Enrolled(at=JANUARY, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
+KNOWN = Customer(subkind=HolderSubkind.INDIVIDUAL)
 FILE = b"the digest of a file"
 LEDGER_TABLES = ("ledger", "books", "events", "heads", "names", "commands", "commands_default", "imports", "migrations")
 
@@ -58,6 +59,7 @@ class Meddled:
         self.load, self.read, self.stream, self.named = store.load, store.read, store.stream, store.named
         self.last_position, self.names_of = store.last_position, store.names_of
         self.import_progress = store.import_progress
+        self.tracked, self.track = store.tracked, store.track
 
     def append(
         self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
@@ -201,7 +203,7 @@ def test_a_stream_is_read_in_version_order(store: EventStore) -> None:
     script = Script()
     with_credential(store, script)
     execute(store, [script.suspend(FIRST), script.enroll(SECOND), script.resume(FIRST)])
-    assert [event.version for event in store.stream(FIRST)] == [1, 2, 3]
+    assert [event.version for event in store.stream(FIRST)] == [1, 2, 3, 4]
     assert {event.stream for event in store.stream(FIRST)} == {FIRST}
 
 
@@ -299,6 +301,7 @@ def test_linked_commands_are_left_out_together_and_the_others_are_appended(store
     assert (enrolled.accepted, used.refusal, resumed.accepted) == (True, Refusal.SUSPENDED, True)
     assert [type(event.event) for event in store.stream(FIRST)] == [
         credential.Issued,
+        credential.KeyAttested,
         credential.Suspended,
         credential.UseRefused,
         credential.Resumed,
@@ -615,6 +618,13 @@ def test_every_table_of_the_ledger_is_among_those_that_the_application_may_not_w
 ) -> None:
     rows = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'sealbook'").fetchall()
     assert {table for (table,) in rows} == {*LEDGER_TABLES, "tracking"}
+
+
+def test_how_far_a_process_manager_has_read_is_kept_by_its_name(store: EventStore) -> None:
+    assert store.tracked("cascades") == 0
+    store.track("cascades", 3)
+    store.track("cascades", 7)
+    assert (store.tracked("cascades"), store.tracked("another")) == (7, 0)
 
 
 def test_no_key_shows_in_a_repr(keys: Keys) -> None:

@@ -19,12 +19,12 @@ from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.library import Ledger, LedgerEvent, LedgerFactory
 from sealbook.adapters.eventstore.library_recorder import LedgerProcessRecorder, LedgerRecorder, SharedStore
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
-from sealbook.application.commands import Name
+from sealbook.application.names import Name
 from sealbook.application.ports import LedgerDamaged, Loaded, NewEvent, read_all
 from sealbook.domain import customer
 from sealbook.domain.catalogue import Event, event_name
 from sealbook.domain.errors import Refused
-from sealbook.domain.values import HolderKind
+from sealbook.domain.values import HolderSubkind
 from tests.commands import FEBRUARY, JANUARY, KIND, MARCH, Script, name
 
 ANNA, PHONE, FIRST, SECOND = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)
@@ -86,7 +86,7 @@ def saved(stream: UUID, version: int, event: Event) -> LedgerEvent:
 
 
 def enrolled(stream: UUID) -> LedgerEvent:
-    return saved(stream, 1, customer.Enrolled(at=JANUARY, kind=HolderKind.PERSONAL, provenance=None))
+    return saved(stream, 1, customer.Enrolled(at=JANUARY, subkind=HolderSubkind.INDIVIDUAL, provenance=None))
 
 
 def opened(stream: UUID, version: int, held: UUID) -> LedgerEvent:
@@ -130,7 +130,7 @@ def test_what_execute_wrote_is_read_back_through_the_library_as_it_was_written(l
     (recorded,) = ledger.events.get(ANNA)
     (notification,) = ledger.notification_log["1,10"].items
     assert isinstance(recorded, LedgerEvent)
-    assert recorded.new.event == customer.Enrolled(at=JANUARY, kind=HolderKind.PERSONAL, provenance=None)
+    assert recorded.new.event == customer.Enrolled(at=JANUARY, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
     assert ledger.mapper.to_domain_event(notification) == recorded
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application import questions
-from sealbook.application.commands import NameKind
 from sealbook.application.importing import LINES_A_BATCH, LineError, OtherOptions, Row
+from sealbook.application.names import NameKind
 from sealbook.domain.credential import Issued, PolicySwitched
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.presets import preset_policies

@@ -12,6 +12,7 @@ from sealbook.application.ledger import Outcome, RefusedInWhole, execute
 from sealbook.application.ports import Appended, Group, ImportProgress
 from sealbook.domain.catalogue import event_name
 from sealbook.domain.errors import Refusal
+from sealbook.domain.values import Kind
 from tests.commands import FEBRUARY, MARCH, Script
 
 ALICE, BOB, PHONE, OTHER_PHONE, HELD = (UUID(int=number) for number in range(1, 6))
@@ -58,7 +59,7 @@ def test_an_outcome_tells_the_position_of_its_last_event(memory_store: MemoryEve
 
     assert issued.position is not None
     (recorded,) = memory_store.read(after=issued.position - 1, limit=1)
-    assert (recorded.stream, event_name(recorded.event)) == (HELD, "credential.issued")
+    assert (recorded.stream, event_name(recorded.event)) == (ALICE, "customer.device_slot_taken")
 
 
 def test_a_refused_command_touches_nothing_else(memory_store: MemoryEventStore, script: Script) -> None:
@@ -75,7 +76,8 @@ def test_a_request_over_several_streams_that_is_refused_leaves_none_of_its_event
     before = memory_store.last_position()
 
     # The other device would have been bound before the slot is found to be taken.
-    (second,) = execute(memory_store, [script.issue(UUID(int=9), customer=ALICE, device=OTHER_PHONE, at=MARCH)])
+    second_kind = script.issue(UUID(int=9), customer=ALICE, device=OTHER_PHONE, kind=Kind.MOBILE_OTP, at=MARCH)
+    (second,) = execute(memory_store, [second_kind])
 
     assert second.refusal is Refusal.DEVICE_SLOT
     assert memory_store.last_position() == before
@@ -88,7 +90,7 @@ def test_what_a_refused_command_noted_is_not_seen_by_the_next(memory_store: Memo
     outcomes = execute(
         memory_store,
         [
-            script.issue(UUID(int=9), customer=ALICE, device=OTHER_PHONE, at=MARCH),
+            script.issue(UUID(int=9), customer=ALICE, device=OTHER_PHONE, kind=Kind.MOBILE_OTP, at=MARCH),
             script.issue(UUID(int=10), customer=BOB, device=OTHER_PHONE, at=MARCH),
         ],
     )
@@ -268,7 +270,7 @@ def test_a_name_that_was_taken_meanwhile_is_refused_and_nothing_is_written_twice
 
     (outcome,) = execute(store, [script.register(PHONE)])
 
-    assert outcome.refusal is Refusal.DUPLICATE
+    assert outcome.refusal is Refusal.DEVICE_TAKEN
     assert store.last_position() == 1
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application import questions
-from sealbook.application.commands import NameKind
+from sealbook.application.names import NameKind
 from sealbook.application.questions import Standing
 from sealbook.domain.catalogue import event_name
 from sealbook.domain.errors import Refusal, Refused

@@ -13,7 +13,7 @@ from tests.cli.written import LIFE, write_json_lines
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("SEALBOOK_DSN", "SEALBOOK_LEDGER", "SEALBOOK_KEYS"):
+    for name in ("SEALBOOK_DSN", "SEALBOOK_LEDGER", "SEALBOOK_KEYS", "SEALBOOK_KINDS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path

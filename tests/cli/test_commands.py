@@ -12,7 +12,7 @@ from sealbook.adapters.eventstore.keys import Keys
 from tests.cli.terminal import apart, sealbook
 from tests.cli.written import ENDS_AT, ISSUED_AT, LIFE, USED_AT, write, write_json_lines, write_policy
 
-ROWS = {"history", "list", "whatif each"}
+ROWS = {"history", "list", "whatif each", "kinds", "policies"}
 """Commands that answer with one object a line."""
 AFTER = ["--as-of", "2026-01-01T00:00:00+09:00"]
 TYPED: dict[str, list[str]] = {
@@ -31,6 +31,9 @@ TYPED: dict[str, list[str]] = {
     "migrate": ["migrate"],
     "doctor": ["doctor"],
     "demo": ["demo", "--customers", "4", "--years", "1"],
+    "timers": ["timers"],
+    "kinds": ["kinds"],
+    "policies": ["ask", "policies"],
 }
 
 
@@ -75,7 +78,8 @@ def test_a_command_answers_a_program_in_json(name: str) -> None:
 def test_the_command_runs_as_a_program_of_its_own(lived: str) -> None:
     said = apart("report", "--json", "--as-of", USED_AT, env={"SEALBOOK_DSN": lived})
 
-    assert said.answer["credentials"] == {"active": 2, "suspended": 0, "expired": 0, "revoked": 0}
+    counted = said.answer["credentials"]
+    assert {state: number for state, number in counted.items() if number} == {"active": 2}
 
 
 def test_without_a_command_the_help_is_shown_and_it_is_wrong_usage() -> None:

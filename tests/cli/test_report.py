@@ -64,7 +64,8 @@ def test_counts_as_of_any_moment_are_those_of_the_oracle(read_models: Callable[[
 
         said = sealbook("report", "--json", "--as-of", as_of.isoformat()).answer
 
-        assert said["credentials"] == {each: states[each] for each in ("active", "suspended", "expired", "revoked")}
+        assert Counter[str](said["credentials"]) == Counter({each: states[each] for each in said["credentials"]})
+        assert sum(said["credentials"].values()) == len(ATTEMPTS) - states["not_issued"]
         events = Counter[str](said["events"])
         assert events["credential.issued"] == len(ATTEMPTS) - states["not_issued"]
         assert events["credential.use_refused"] == refused

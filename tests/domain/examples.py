@@ -1,14 +1,28 @@
 """The policies, moments and credentials that the tests speak of."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sealbook.domain.calendar import MICROSECOND, Calendar
-from sealbook.domain.credential import Credential, Event, Issued, fold, issued
+from sealbook.domain.credential import (
+    Credential,
+    Event,
+    Expired,
+    Issued,
+    Used,
+    UseEvidence,
+    UseRefused,
+    fold,
+    issued,
+)
+from sealbook.domain.errors import Refusal
+from sealbook.domain.kind_document import KindBook, KindDocument
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.presets import preset_kinds
 from sealbook.domain.renewal import Bounds, first_period
 from sealbook.domain.values import HolderKind, Kind
 
@@ -28,10 +42,13 @@ def document(policy_id: str = "D", /, **written: object) -> RenewalPolicy:
 
 PERSON = UUID(int=1)
 PHONE, OTHER_PHONE = UUID(int=2), UUID(int=3)
+ID_1, ID_2 = "id-1", "id-2"
+"""Tokens of IDs at the bank."""
 
 # One credential throughout: two years from a March morning, eligible after one.
 ISSUE = kst("2024-03-15T10:00")
 SUMMER = kst("2024-07-01T09:00")
+SOON = kst("2024-08-01T12:00")
 ELIGIBLE = kst("2025-03-16")
 AUTUMN_2025 = kst("2025-10-01T12:00")
 WINTER_2026 = kst("2026-01-10T12:00")
@@ -56,19 +73,65 @@ def book_with(*documents: RenewalPolicy) -> PolicyBook:
     return PolicyBook({**BOOK.policies, **PolicyBook.of(*documents).policies})
 
 
-def issued_under(policy: RenewalPolicy, *, at: datetime = ISSUE, device: UUID | None = None) -> Issued:
+def issued_under(
+    policy: RenewalPolicy,
+    *,
+    at: datetime = ISSUE,
+    device: UUID | None = None,
+    kind: Kind = Kind.KB_MOBILE_CERTIFICATE,
+    holder: HolderKind = HolderKind.PERSONAL,
+) -> Issued:
     return Issued(
         at=at,
         customer=PERSON,
-        kind=Kind.KB_MOBILE_CERTIFICATE,
-        holder=HolderKind.PERSONAL,
+        kind=kind,
+        holder=holder,
         policy=policy.ref,
         bounds=first_period(policy, at),
         device=device,
         replaces=None,
         old_end=None,
         provenance=None,
+        reference=None,
+        evidence=None,
+        identified_at=None,
     )
+
+
+def used(
+    at: datetime,
+    *,
+    qualifies: bool = True,
+    channel: str = "app",
+    purpose: str | None = None,
+    evidence: UseEvidence | None = None,
+) -> Used:
+    return Used(at=at, channel=channel, purpose=purpose, qualifies=qualifies, evidence=evidence)
+
+
+def refused(
+    at: datetime, reason: Refusal, *, channel: str = "app", purpose: str | None = None, failures: int = 0
+) -> UseRefused:
+    return UseRefused(at=at, channel=channel, purpose=purpose, reason=reason, failures=failures)
+
+
+def expired(policy: RenewalPolicy, *, at: datetime = END, grace_until: datetime | None = None) -> Expired:
+    return Expired(at=at, policy=policy.ref, grace_until=grace_until or at)
+
+
+KINDS = preset_kinds()
+MOBILE = KINDS.kinds[Kind.KB_MOBILE_CERTIFICATE]
+OTP = KINDS.kinds[Kind.MOBILE_OTP]
+JOINT = KINDS.kinds[Kind.JOINT_UNIVERSAL]
+
+
+def kinds_with(kind: KindDocument, /, **written: object) -> KindBook:
+    """The kinds of the package, but for what is written of one, such as lockout={"soft": 3}."""
+    changed = {
+        name: getattr(kind, name).model_copy(update=value) if isinstance(value, dict) else value
+        for name, value in written.items()
+    }
+    return replace(KINDS, kinds={**KINDS.kinds, kind.kind: kind.model_copy(update=changed)})
 
 
 def by_renewal(

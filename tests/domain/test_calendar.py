@@ -62,6 +62,7 @@ def test_a_period_ends_with_its_last_day(anchor: str, period: str, expected: str
         pytest.param("2026-02-28T10:00", "P2Y", "2028-03-01", id="the last of February gains the leap day"),
         pytest.param("2023-01-30T10:00", "P1M", "2023-03-01", id="no corresponding day, so the month ends it"),
         pytest.param("2023-01-30T10:00", "P1M1D", "2023-03-02", id="no corresponding day, and a day more"),
+        pytest.param("2023-01-30T10:00", "P2M", "2023-03-31", id="a corresponding day that is a month's last"),
         pytest.param("2024-12-31T10:00", "P1M", "2025-02-01", id="counted from New Year"),
         pytest.param("2024-03-15T10:00", "P30D", "2024-04-15", id="thirty days"),
     ],
@@ -90,6 +91,7 @@ def test_a_period_to_the_instant_ends_at_the_same_wall_time(anchor: str, period:
         pytest.param(SEOUL, "1987-09-10T16:30", "P1M", "1987-10-10T16:30", id="Seoul, repeated: the earlier"),
         pytest.param(NEW_YORK, "2025-02-09T07:30", "P1M", "2025-03-09T07:30", id="New York, skipped"),
         pytest.param(NEW_YORK, "2025-10-02T05:30", "P1M", "2025-11-02T05:30", id="New York, repeated"),
+        pytest.param(NEW_YORK, "2025-11-02T06:30", "P6Y", "2031-11-02T05:30", id="New York, repeated to repeated"),
         pytest.param(NEW_YORK, "2025-03-08T15:00", "P1D", "2025-03-09T14:00", id="New York, a day of 23 hours"),
     ],
 )
@@ -97,6 +99,11 @@ def test_a_clock_change_moves_forward_or_takes_the_earlier(
     zone_name: str, anchor: str, period: str, expected: str
 ) -> None:
     assert end(utc(anchor), period, Calendar.INSTANT, zone_name) == utc(expected)
+
+
+@pytest.mark.parametrize("calendar", list(Calendar))
+def test_an_end_is_told_in_utc(calendar: Calendar) -> None:
+    assert end(kst("2024-03-15T10:00"), "P2Y", calendar).tzinfo is UTC
 
 
 def test_a_day_of_another_zone_ends_at_its_own_midnight() -> None:
@@ -137,6 +144,7 @@ def test_the_last_valid_instant_is_within_the_day_only_by_end_of_day(calendar: C
     [
         pytest.param(kst("2026-03-16T00:00"), date(2026, 3, 15), id="at midnight it is the day before"),
         pytest.param(kst("2026-03-16T10:00"), date(2026, 3, 16), id="within a day it is that day"),
+        pytest.param(kst("2026-03-16T00:00") + MICROSECOND, date(2026, 3, 16), id="just after midnight as well"),
     ],
 )
 def test_people_are_shown_the_day_of_the_last_valid_microsecond(moment: datetime, day: date) -> None:

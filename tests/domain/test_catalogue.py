@@ -8,13 +8,14 @@ from uuid import UUID
 import pytest
 
 from sealbook.domain import credential, customer, device, policy
-from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event, event_name, evolve
+from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event, event_name, evolve, refusal_of
 from sealbook.domain.errors import Refusal, Refused
-from sealbook.domain.values import HolderKind
-from tests.domain.examples import ISSUE, USE_D, credential_after, issued_under
+from sealbook.domain.values import HolderSubkind, Step
+from tests.domain.examples import ISSUE, PERSON, USE_D, credential_after, issued_under, refused, used
 
-ENROLLED = customer.Enrolled(at=ISSUE, kind=HolderKind.PERSONAL, provenance=None)
-REGISTERED = device.DeviceRegistered(at=ISSUE, model="SM-S921N")
+ENROLLED = customer.Enrolled(at=ISSUE, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
+APP = device.App(version="6.2.10", store="google_play")
+REGISTERED = device.DeviceRegistered(at=ISSUE, model="SM-S921N", os_version="16", app=APP)
 ANNOUNCED = policy.Announced(at=ISSUE, document=USE_D)
 ISSUED = issued_under(USE_D)
 
@@ -55,8 +56,8 @@ def test_an_event_is_called_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("event", "state"),
     [
-        (ENROLLED, customer.Customer(kind=HolderKind.PERSONAL)),
-        (REGISTERED, device.Device()),
+        (ENROLLED, customer.Customer(subkind=HolderSubkind.INDIVIDUAL)),
+        (REGISTERED, device.Device(app=APP, os_version="16")),
         (ISSUED, credential_after(ISSUED)),
         (ANNOUNCED, policy.fold([ANNOUNCED])),
     ],
@@ -82,6 +83,31 @@ def test_a_second_event_is_applied_to_what_the_first_left() -> None:
     assert evolve(evolve(None, ENROLLED), taken) == customer.fold([ENROLLED, taken])
 
 
+def test_a_history_of_a_customer_or_a_device_may_be_folded_in_parts() -> None:
+    restricted = customer.CustomerRestricted(at=ISSUE, reason="court")
+    bound = device.DeviceBound(at=ISSUE, customer=PERSON)
+
+    assert customer.fold([restricted], customer.fold([ENROLLED])) == customer.fold([ENROLLED, restricted])
+    assert device.fold([bound], device.fold([REGISTERED])) == device.fold([REGISTERED, bound])
+
+
+@pytest.mark.parametrize(
+    ("event", "reason"),
+    [
+        pytest.param(refused(ISSUE, Refusal.LOCKED), Refusal.LOCKED, id="a use"),
+        pytest.param(refused(ISSUE, Refusal.REPORTED), None, id="a use that was refused elsewhere"),
+        pytest.param(
+            credential.StepFailed(at=ISSUE, step=Step.PHONE, reason=Refusal.MISMATCH, attempt=1),
+            Refusal.MISMATCH,
+            id="a step",
+        ),
+        pytest.param(used(ISSUE), None, id="a use that passed"),
+    ],
+)
+def test_a_refusal_that_is_recorded_says_why(event: Event, reason: Refusal | None) -> None:
+    assert refusal_of(event) is reason
+
+
 def test_a_refusal_has_a_code_and_says_what_to_do() -> None:
     refused = Refused(Refusal.WINDOW, "ask again in March")
 
@@ -95,24 +121,60 @@ def test_codes_are_unique_and_permanent() -> None:
         "already_final",
         "already_held",
         "already_issued",
+        "app_outdated",
+        "application_ended",
+        "applying",
+        "attestation",
         "back_in_time",
+        "bad_proof",
+        "code_expired",
         "command_id_reused",
         "customer_state",
         "device_slot",
         "device_state",
         "device_taken",
+        "doc_type",
         "duplicate",
+        "evidence",
         "expired",
+        "fee_unpaid",
+        "four_eyes",
+        "integrity",
+        "last_admin",
+        "last_method",
+        "legal_hold",
+        "link_limit",
+        "linked_elsewhere",
+        "lock_screen",
+        "locked",
+        "mismatch",
+        "name_mismatch",
+        "network",
         "no_policy",
         "not_eligible",
         "not_found",
         "not_issued",
+        "not_linked",
+        "not_own_name",
+        "open_fee",
+        "permanent",
         "policy_notice",
         "policy_version",
         "renewals_exhausted",
+        "replay",
         "reported",
+        "reset_required",
+        "retention",
         "revoked",
+        "role",
+        "scope",
+        "step_order",
         "suspended",
+        "too_late",
+        "too_many_attempts",
+        "unknown_request",
+        "unlock_method",
+        "version",
         "window",
         "wrong_device",
     }

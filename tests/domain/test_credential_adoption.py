@@ -1,54 +1,75 @@
 """An imported history: what the rules refuse is kept without effect, and what was seen elsewhere decides nothing."""
 
+from dataclasses import replace
+
 import pytest
 
+from sealbook.domain import credential
+from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.credential import (
     Adopt,
     AutoRenewed,
+    Erase,
     Event,
     Expired,
     ExpiryObserved,
     Fact,
     FactNotApplied,
+    Issue,
     ObjectToRenewal,
     ObserveExpiry,
     ObserveRenewal,
     RecordRefusal,
     RenewalObjectionLodged,
     RenewalObserved,
+    ReportLoss,
     RequestRenewal,
+    RequireReset,
     Resume,
     Resumed,
     Revoke,
     Revoked,
+    SendExpiryNotice,
     Settle,
+    SetUnlockMethod,
+    SignalClone,
     Suspend,
     Suspended,
     SwitchPolicy,
+    UnlinkId,
     Use,
-    Used,
-    UseRefused,
+    fact_of,
 )
 from sealbook.domain.errors import Refusal
-from sealbook.domain.values import PolicyRef, RenewalCause, SwitchMode
+from sealbook.domain.values import PolicyRef, RenewalCause, SwitchMode, UnlockMethod
 from tests.domain.examples import (
     AUTUMN_2025,
     BOOK,
     CLOCK_X,
     END,
+    ID_1,
+    ISSUE,
+    KINDS,
     LATER,
+    PERSON,
     SUMMER,
     USE_D,
     by_renewal,
     credential_after,
     issued_under,
     kst,
+    refused,
+    used,
 )
 from tests.scenario import given
 
 ISSUED = issued_under(USE_D)
 REVOKED = Revoked(at=SUMMER, reason=None)
 ELSEWHERE = kst("2027-10-02")
+
+
+def not_applied(fact: str) -> FactNotApplied:
+    return FactNotApplied(at=SUMMER, fact=fact, reason=Refusal.ALREADY_FINAL, switch_to=None, mode=None)
 
 
 @pytest.mark.parametrize("adopted", [False, True], ids=["told", "adopted"])
@@ -83,11 +104,8 @@ def test_what_decides_nothing_leaves_the_state_alone(event: Event) -> None:
 @pytest.mark.parametrize(
     ("fact", "events"),
     [
-        (Use(at=SUMMER), [Used(at=SUMMER, channel="app", purpose=None, qualifies=True)]),
-        (
-            RecordRefusal(at=SUMMER),
-            [UseRefused(at=SUMMER, channel="app", purpose=None, reason=Refusal.REPORTED)],
-        ),
+        (Use(at=SUMMER), [used(SUMMER)]),
+        (RecordRefusal(at=SUMMER), [refused(SUMMER, Refusal.REPORTED)]),
         (Suspend(at=SUMMER, reason="lost"), [Suspended(at=SUMMER, reason="lost")]),
         (Resume(at=SUMMER), []),
         (Revoke(at=SUMMER), [REVOKED]),
@@ -141,7 +159,7 @@ def test_a_switch_that_the_rules_refuse_is_kept_with_its_policy(
 
 def test_a_use_that_the_rules_refuse_is_an_event_of_its_own() -> None:
     given(ISSUED, REVOKED, policies=BOOK).when(Adopt(fact=Use(at=AUTUMN_2025))).then(
-        UseRefused(at=AUTUMN_2025, channel="app", purpose=None, reason=Refusal.REVOKED)
+        refused(AUTUMN_2025, Refusal.REVOKED)
     )
 
 
@@ -156,16 +174,95 @@ def test_an_adopted_use_renews_as_any_other() -> None:
     bounds = by_renewal(kst("2027-10-02"), kst("2026-10-02"), base=AUTUMN_2025)
 
     given(ISSUED, policies=BOOK).when(Adopt(fact=Use(at=AUTUMN_2025))).then(
-        Used(at=AUTUMN_2025, channel="app", purpose=None, qualifies=True),
+        used(AUTUMN_2025),
         AutoRenewed(at=AUTUMN_2025, policy=USE_D.ref, cause=RenewalCause.USE, bounds=bounds),
     )
 
 
 def test_a_suspension_that_is_adopted_can_be_lifted() -> None:
     given(ISSUED, Suspended(at=SUMMER, reason=None), policies=BOOK).when(Adopt(fact=Resume(at=AUTUMN_2025))).then(
-        Resumed(at=AUTUMN_2025)
+        Resumed(at=AUTUMN_2025, evidence=None)
     )
 
 
 def test_an_adopted_command_speaks_of_the_moment_of_its_fact() -> None:
     assert Adopt(fact=Use(at=AUTUMN_2025)).at == AUTUMN_2025
+
+
+def test_objecting_again_is_kept_for_it_might_be_the_first_of_its_period() -> None:
+    objected = RenewalObjectionLodged(at=SUMMER)
+
+    given(ISSUED, objected, policies=BOOK).when(Adopt(fact=ObjectToRenewal(at=AUTUMN_2025))).then(
+        RenewalObjectionLodged(at=AUTUMN_2025)
+    )
+
+
+def test_an_issue_is_adopted_without_a_key_that_was_attested_here() -> None:
+    issue = Issue(at=ISSUE, customer=PERSON, kind=ISSUED.kind, holder=ISSUED.holder, policy=USE_D.ref)
+
+    given(policies=BOOK).when(Adopt(fact=issue)).then(ISSUED)
+    assert Adopt(fact=issue).at == ISSUE
+
+
+@pytest.mark.parametrize(
+    ("history", "code"),
+    [((), Refusal.NOT_ISSUED), ((ISSUED,), Refusal.BACK_IN_TIME)],
+    ids=["before the issue is known", "before the issue"],
+)
+def test_a_history_begins_with_its_issue(history: tuple[Event, ...], code: Refusal) -> None:
+    given(*history, policies=BOOK).when(Adopt(fact=Use(at=ISSUE - MICROSECOND))).then_refused(code)
+
+
+@pytest.mark.parametrize(
+    "fact",
+    [
+        ReportLoss(at=SUMMER),
+        SignalClone(at=SUMMER, evidence="two phones"),
+        RequireReset(at=SUMMER),
+        SendExpiryNotice(at=SUMMER, lead="P30D"),
+        SetUnlockMethod(at=SUMMER, method=UnlockMethod.PIN),
+        UnlinkId(at=SUMMER, bank_id=ID_1),
+        Erase(at=SUMMER, basis="retention over"),
+    ],
+    ids=lambda fact: type(fact).__name__,
+)
+def test_a_history_does_not_tell_of_what_has_no_part_in_a_renewal(fact: Fact) -> None:
+    with pytest.raises(TypeError, match=f"does not tell of {type(fact).__name__}$"):
+        credential.decide(credential_after(ISSUED), Adopt(fact=fact), BOOK, KINDS)
+
+
+# --- Replay.
+
+
+@pytest.mark.parametrize(
+    ("event", "fact"),
+    [
+        (RenewalObserved(at=SUMMER, expires_at=ELSEWHERE), ObserveRenewal(at=SUMMER, expires_at=ELSEWHERE)),
+        (ExpiryObserved(at=SUMMER), ObserveExpiry(at=SUMMER)),
+        (not_applied("suspended"), Suspend(at=SUMMER)),
+        (not_applied("resumed"), Resume(at=SUMMER)),
+        (not_applied("revoked"), Revoke(at=SUMMER)),
+        (not_applied("renewal_requested"), RequestRenewal(at=SUMMER)),
+        (not_applied("renewal_objected"), ObjectToRenewal(at=SUMMER)),
+        (
+            replace(not_applied("policy_switched"), switch_to=CLOCK_X.ref, mode=SwitchMode.RESTART),
+            SwitchPolicy(at=SUMMER, policy=CLOCK_X.ref, mode=SwitchMode.RESTART),
+        ),
+    ],
+)
+def test_a_fact_that_had_no_effect_is_a_fact_for_a_replay(event: Event, fact: Fact) -> None:
+    assert fact_of(event) == fact
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        not_applied("unheard_of"),
+        replace(not_applied("policy_switched"), switch_to=CLOCK_X.ref),
+        replace(not_applied("policy_switched"), mode=SwitchMode.KEEP),
+    ],
+    ids=["a fact of no kind", "a switch without a mode", "a switch without a policy"],
+)
+def test_a_kind_of_fact_that_nobody_recorded_is_an_error(event: FactNotApplied) -> None:
+    with pytest.raises(ValueError, match=f"unknown kind: '{event.fact}'"):
+        fact_of(event)

@@ -1,12 +1,19 @@
 """Suspension can be lifted; revocation is final."""
 
+from dataclasses import replace
+from datetime import datetime
+
 import pytest
 
+from sealbook.domain.calendar import MICROSECOND, Period
 from sealbook.domain.credential import (
+    Adopt,
     AutoRenewed,
+    CloneSuspected,
     Command,
     Event,
     Expired,
+    LossReported,
     ObjectToRenewal,
     RequestRenewal,
     Resume,
@@ -17,10 +24,11 @@ from sealbook.domain.credential import (
     Suspend,
     Suspended,
     SwitchPolicy,
-    Used,
+    fact_of,
 )
+from sealbook.domain.credential.holds import suspension_ends_at
 from sealbook.domain.errors import Refusal
-from sealbook.domain.values import RenewalCause, SwitchMode
+from sealbook.domain.values import RenewalCause, SuspensionReason, SwitchMode
 from tests.domain.examples import (
     APRIL_2026,
     AUTUMN_2025,
@@ -30,14 +38,20 @@ from tests.domain.examples import (
     GRACE_END,
     GRACE_G,
     ISSUE,
+    KINDS,
     LAST_INSTANT,
     LATER,
+    MOBILE,
+    SOON,
     SUMMER,
     USE_D,
+    WINTER_2026,
     by_renewal,
     credential_after,
     issued_under,
+    kinds_with,
     kst,
+    used,
 )
 from tests.scenario import given
 
@@ -57,7 +71,13 @@ def test_suspending_again_does_nothing() -> None:
 
 
 def test_a_suspension_is_lifted() -> None:
-    given(ISSUED, SUSPENDED, policies=BOOK).when(Resume(at=AUTUMN_2025)).then(Resumed(at=AUTUMN_2025))
+    given(ISSUED, SUSPENDED, policies=BOOK).when(Resume(at=SOON)).then(Resumed(at=SOON, evidence=None))
+
+
+def test_who_resumes_may_say_how_the_holder_was_identified() -> None:
+    given(ISSUED, SUSPENDED, policies=BOOK).when(Resume(at=SOON, evidence="branch 7")).then(
+        Resumed(at=SOON, evidence="branch 7")
+    )
 
 
 def test_resuming_what_is_not_suspended_does_nothing() -> None:
@@ -97,7 +117,12 @@ def test_time_decides_nothing_about_a_revoked_credential() -> None:
     ("before", "command", "expected"),
     [
         pytest.param((), Suspend(at=APRIL_2026), Suspended(at=APRIL_2026, reason=None), id="suspended"),
-        pytest.param((SUSPENDED,), Resume(at=APRIL_2026), Resumed(at=APRIL_2026), id="resumed"),
+        pytest.param(
+            (Suspended(at=WINTER_2026, reason=None),),
+            Resume(at=APRIL_2026),
+            Resumed(at=APRIL_2026, evidence=None),
+            id="resumed",
+        ),
         pytest.param((), Revoke(at=APRIL_2026), Revoked(at=APRIL_2026, reason=None), id="revoked"),
     ],
 )
@@ -110,9 +135,112 @@ def test_at_the_end_of_the_grace_it_is_too_late(command: Command) -> None:
     given(IN_GRACE, LAPSED_INTO_GRACE, policies=BOOK).when(command).then_refused(Refusal.ALREADY_FINAL)
 
 
+# --- What lifts a suspension.
+
+HELD_UNTIL = kst("2024-09-29T09:00")
+"""Ninety days after the suspension in the summer."""
+LOST = LossReported(at=SUMMER, lost_at=None, theft=False)
+STOLEN = LossReported(at=SUMMER, lost_at=None, theft=True)
+COPIED = CloneSuspected(at=SUMMER, evidence=None)
+
+
+def held_for(reason: SuspensionReason) -> Suspended:
+    return Suspended(at=SUMMER, reason=reason)
+
+
+def test_a_suspension_is_lifted_until_it_has_lasted_as_long_as_the_kind_allows() -> None:
+    last = HELD_UNTIL - MICROSECOND
+
+    given(ISSUED, SUSPENDED, policies=BOOK).when(Resume(at=last)).then(Resumed(at=last, evidence=None))
+    given(ISSUED, SUSPENDED, policies=BOOK).when(Resume(at=HELD_UNTIL, evidence="branch 7")).then_refused(
+        Refusal.EXPIRED
+    )
+
+
+def test_each_kind_says_how_long_a_suspension_may_last() -> None:
+    a_day = kinds_with(MOBILE, suspension_max=Period.parse("P1D"))
+
+    given(ISSUED, SUSPENDED, policies=BOOK, kinds=a_day).when(Resume(at=SOON)).then_refused(Refusal.EXPIRED)
+    assert suspension_ends_at(credential_after(ISSUED, SUSPENDED), KINDS) == HELD_UNTIL
+
+
+def test_a_loss_told_later_does_not_lengthen_the_suspension() -> None:
+    told_later = replace(LOST, at=SOON)
+
+    given(ISSUED, SUSPENDED, told_later, policies=BOOK).when(Resume(at=HELD_UNTIL, evidence="7")).then_refused(
+        Refusal.EXPIRED
+    )
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        pytest.param((LOST, held_for(SuspensionReason.LOSS_REPORTED)), id="a loss"),
+        pytest.param((SUSPENDED, LOST), id="a loss told of what was suspended"),
+        pytest.param((COPIED, held_for(SuspensionReason.CLONE_SUSPECTED)), id="a copy"),
+        pytest.param((SUSPENDED, COPIED), id="a copy of what was suspended"),
+        pytest.param((LOST, held_for(SuspensionReason.LOSS_REPORTED), COPIED), id="a copy of what was lost"),
+    ],
+)
+def test_after_a_loss_or_a_copy_the_holder_is_identified_first(history: tuple[Event, ...]) -> None:
+    given(ISSUED, *history, policies=BOOK).when(Resume(at=SOON)).then_refused(Refusal.EVIDENCE)
+    given(ISSUED, *history, policies=BOOK).when(Resume(at=SOON, evidence="")).then_refused(Refusal.EVIDENCE)
+    given(ISSUED, *history, policies=BOOK).when(Resume(at=SOON, evidence="branch 7")).then(
+        Resumed(at=SOON, evidence="branch 7")
+    )
+
+
+@pytest.mark.parametrize("at", [SOON, HELD_UNTIL], ids=["in time", "too late"])
+def test_after_a_theft_nothing_lifts_the_suspension(at: datetime) -> None:
+    history = (ISSUED, STOLEN, held_for(SuspensionReason.THEFT_REPORTED))
+
+    given(*history, policies=BOOK).when(Resume(at=at, evidence="branch 7")).then_refused(Refusal.PERMANENT)
+
+
+def test_in_a_history_a_suspension_is_lifted_as_it_was() -> None:
+    history = (ISSUED, STOLEN, held_for(SuspensionReason.THEFT_REPORTED))
+
+    given(*history, policies=BOOK).when(Adopt(fact=Resume(at=AUTUMN_2025))).then(Resumed(at=AUTUMN_2025, evidence=None))
+
+
+def test_a_suspension_says_since_when_and_why() -> None:
+    held = credential_after(ISSUED, SUSPENDED)
+
+    assert (held.suspended, held.suspended_at, held.suspended_for) == (True, SUMMER, "lost")
+
+
+def test_of_a_suspension_that_is_lifted_only_its_time_is_kept() -> None:
+    history = (ISSUED, LOST, held_for(SuspensionReason.LOSS_REPORTED), Resumed(at=SOON, evidence="7"))
+
+    free = replace(credential_after(ISSUED), held_from=SUMMER, held_until=SOON)
+    assert credential_after(*history) == free
+
+
+def test_a_revocation_says_since_when() -> None:
+    revoked = credential_after(ISSUED, REVOKED)
+
+    assert (revoked.revoked, revoked.revoked_at) == (True, SUMMER)
+
+
+# --- Replay.
+
+
+@pytest.mark.parametrize(
+    ("event", "fact"),
+    [
+        (SUSPENDED, Suspend(at=SUMMER, reason="lost")),
+        (Resumed(at=SOON, evidence="7"), Resume(at=SOON, evidence="7")),
+        (REVOKED, Revoke(at=SUMMER, reason="key compromise")),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_what_was_done_is_a_fact(event: Event, fact: Command) -> None:
+    assert fact_of(event) == fact
+
+
 # --- The clock runs before a command of the same instant.
 
-COUNTED = Used(at=AUTUMN_2025, channel="app", purpose=None, qualifies=True)
+COUNTED = used(AUTUMN_2025)
 
 
 def test_a_suspension_at_the_end_comes_after_the_renewal() -> None:
@@ -130,3 +258,21 @@ def test_a_resumption_at_the_end_comes_too_late() -> None:
 
 def test_a_suspension_learned_late_is_dated_when_it_was() -> None:
     given(ISSUED, COUNTED, policies=BOOK).when(Suspend(at=ISSUE)).then(Suspended(at=ISSUE, reason=None))
+
+
+def test_what_an_officer_holds_takes_the_place_of_a_restriction() -> None:
+    restricted = held_for(SuspensionReason.CUSTOMER_RESTRICTED)
+    fraud = Suspended(at=SOON, reason="fraud")
+
+    given(ISSUED, restricted, policies=BOOK).when(Suspend(at=SOON, reason="fraud")).then(fraud)
+    after = credential_after(ISSUED, restricted, fraud)
+    assert (after.suspended_at, after.suspended_for) == (restricted.at, "fraud")
+
+
+@pytest.mark.parametrize(
+    ("standing", "told"), [("customer_restricted", "customer_restricted"), ("fraud", "customer_restricted")]
+)
+def test_a_restriction_takes_the_place_of_nothing(standing: str, told: str) -> None:
+    held = Suspended(at=SUMMER, reason=standing)
+
+    given(ISSUED, held, policies=BOOK).when(Suspend(at=SOON, reason=told)).then()

@@ -219,6 +219,12 @@ def test_a_later_version_takes_over_in_the_mode_announced(mode: SwitchMode) -> N
     assert taking_over(policy) == Switch(at=JUNE, policy=policy.ref, mode=mode)
 
 
+def test_a_version_takes_over_the_kinds_and_holders_that_it_names() -> None:
+    policy = version(2, effective_from=JUNE, applies_to="keep", kinds=["kb_mobile_certificate"], holders=["personal"])
+
+    assert taking_over(policy) == Switch(at=JUNE, policy=policy.ref, mode=SwitchMode.KEEP)
+
+
 @pytest.mark.parametrize(
     "policy",
     [
@@ -250,6 +256,12 @@ def test_an_earlier_version_takes_nothing_over() -> None:
     assert book.next_switch(SECOND.ref, after=APRIL, kind=Kind.MOBILE_OTP, holder=HolderKind.PERSONAL) is None
 
 
+def test_a_version_does_not_take_over_from_itself() -> None:
+    book = book_of(announced(version(1, applies_to="keep")))
+
+    assert book.next_switch(FIRST.ref, after=JANUARY, kind=Kind.MOBILE_OTP, holder=HolderKind.PERSONAL) is None
+
+
 def test_a_policy_that_is_not_known_takes_nothing_over() -> None:
     unknown = PolicyRef("E", 1)
 
@@ -261,3 +273,9 @@ def test_the_version_that_takes_effect_first_takes_over_first() -> None:
     sooner = version(3, effective_from=kst("2026-05-01"), applies_to="keep")
 
     assert taking_over(later, sooner) == Switch(at=kst("2026-05-01"), policy=sooner.ref, mode=SwitchMode.KEEP)
+
+
+def test_of_two_versions_that_take_effect_at_once_the_higher_takes_over() -> None:
+    second, third = (version(number, effective_from=JUNE, applies_to="keep") for number in (2, 3))
+
+    assert taking_over(second, third) == Switch(at=JUNE, policy=third.ref, mode=SwitchMode.KEEP)

@@ -113,6 +113,7 @@ def test_a_document_without_it_is_refused(missing: str) -> None:
         pytest.param({"announced_at": "2026-01-01T00:00:00"}, "timezone info", id="a moment without a zone"),
         pytest.param({"announced_at": 5}, "written as text", id="a moment as a number"),
         pytest.param({"effective_from": "1900-06-01T00:00:00Z"}, "lies in the years", id="a moment out of range"),
+        pytest.param({"effective_from": "2400-01-01T00:00:00Z"}, "lies in the years", id="a moment too late"),
         pytest.param({"effective_from": "soon"}, "valid datetime", id="a moment that is none"),
         pytest.param({"law_forced": "true"}, "valid boolean", id="a truth in quotes"),
         pytest.param({"kinds": []}, "at least 1 item", id="no kind"),
@@ -211,6 +212,13 @@ def test_one_moment_written_in_two_zones_has_one_digest() -> None:
 
     assert in_seoul == in_utc
     assert in_seoul.digest == in_utc.digest
+
+
+def test_a_moment_is_kept_in_utc() -> None:
+    moment = read(effective_from="2026-03-01T00:00:00+09:00").effective_from
+
+    assert moment is not None
+    assert moment.tzinfo is UTC
 
 
 CANONICAL = (

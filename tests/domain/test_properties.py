@@ -1,172 +1,49 @@
 """What holds for every history: random commands, in order of time or not, under random policies."""
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sealbook.domain import credential, renewal
-from sealbook.domain.calendar import MICROSECOND, Calendar
+from sealbook.domain.calendar import Calendar
 from sealbook.domain.credential import (
     Adopt,
     AutoRenewed,
-    Command,
+    CompleteReset,
+    ConsentToRenewal,
     Credential,
     Event,
     Expired,
-    Fact,
-    Issued,
+    LinkService,
     ObjectToRenewal,
     PolicySwitched,
-    RecordRefusal,
+    RecordLock,
+    RemoveUnlockMethod,
     Renewed,
-    RequestRenewal,
+    ReportLoss,
+    RequireReset,
     Resume,
     Revoke,
     Revoked,
+    SendExpiryNotice,
+    SendRenewalNotice,
     Settle,
+    SetUnlockMethod,
     Suspend,
-    SwitchPolicy,
-    Use,
+    UnlinkService,
+    Unlock,
     Used,
     fold,
     issued,
 )
-from sealbook.domain.errors import Refused
-from sealbook.domain.policy import Announced, Policy, PolicyBook
-from sealbook.domain.policy import fold as fold_policy
-from sealbook.domain.policy_document import LOOK_BACK_USES_MAX, RenewalPolicy
+from sealbook.domain.policy_document import LOOK_BACK_USES_MAX
 from sealbook.domain.values import RenewalCause, SwitchMode
-from tests.domain.examples import ISSUE, USE_D, credential_after, issued_under
-from tests.domain.test_replay_against_oracle import Written, moments, policies
-
-MAIN, OTHER = "main", "other"
-THOROUGH = settings(
-    max_examples=60,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-)
-
-
-@dataclass(frozen=True)
-class Life:
-    """A credential's issue, the commands that follow, and the policies that decide."""
-
-    issued: Issued
-    commands: list[Command]
-    policies: PolicyBook
-
-    def steps(self) -> "Iterator[Step]":
-        """Decide every command in turn; a refusal changes nothing."""
-        state = credential_after(self.issued)
-        for command in self.commands:
-            events = decided(state, command, self.policies)
-            yield Step(state, command, events or (), refused=events is None)
-            state = issued(fold(events or (), since=state))
-
-    def events(self) -> tuple[Event, ...]:
-        return (self.issued, *(event for step in self.steps() for event in step.events))
-
-    def end(self) -> Credential:
-        return credential_after(*self.events())
-
-
-@dataclass(frozen=True)
-class Step:
-    before: Credential
-    command: Command
-    events: tuple[Event, ...]
-    refused: bool
-
-    def each(self) -> Iterator[tuple[Credential, Event, Credential]]:
-        """Every event between the states that it leads from and to."""
-        state = self.before
-        for event in self.events:
-            moved = issued(credential.evolve(state, event))
-            yield state, event, moved
-            state = moved
-
-
-def decided(state: Credential, command: Command, book: PolicyBook) -> tuple[Event, ...] | None:
-    try:
-        return credential.decide(state, command, book)
-    except Refused:
-        return None
-
-
-def read(written: Written, policy_id: str, **more: object) -> RenewalPolicy:
-    return RenewalPolicy.model_validate_json(json.dumps({**written, **more, "policy_id": policy_id}))
-
-
-# Many policies renew next to nothing: half of these are generous, so that renewals come often.
-generous = policies().map(
-    lambda written: {**written, "min_uses": 1, "channels": ["app", "web"], "purposes": None, "max_renewals": None}
-)
-documents = policies() | generous
-
-
-@st.composite
-def books(draw: st.DrawFn) -> PolicyBook:
-    """A policy, perhaps with a version that takes over by itself, and another policy."""
-    state = Policy(versions=(read(draw(documents), MAIN),))
-    if draw(st.booleans()):
-        effect = draw(moments).isoformat()
-        mode = draw(st.sampled_from(["new", "keep", "restart", "recompute"]))
-        successor = read(draw(documents), MAIN, version=2, effective_from=effect, applies_to=mode)
-        state = fold_policy([Announced(at=ISSUE, document=successor)], state)
-    other = PolicyBook.of(read(draw(documents), OTHER))
-    return PolicyBook({MAIN: state, **other.policies})
-
-
-TICKS = [timedelta(), -MICROSECOND, MICROSECOND, timedelta(hours=7), -timedelta(days=10), timedelta(days=40)]
-
-
-def next_moments(state: Credential, after: datetime, *, in_order: bool) -> st.SearchStrategy[datetime]:
-    """Moments around the bounds where the credential stands, so that the rules bite; at times any other."""
-    bounds = [state.term.bounds.eligible_from] * 3 + [after, after, state.expires_at, state.grace_until]
-    near = [bound + tick for bound in bounds if bound is not None for tick in TICKS]
-    later = [at for at in near if at >= after]
-    ahead = st.sampled_from(later) | st.just(after + timedelta(days=100))
-    if in_order:
-        return ahead
-    return st.one_of(ahead, ahead, ahead, st.sampled_from(near), moments)
-
-
-Plain = RequestRenewal | Suspend | Resume | ObjectToRenewal | RecordRefusal | Settle | Revoke
-PLAIN: list[type[Plain]] = [
-    *[RequestRenewal] * 5,
-    *[Suspend, Resume, Resume, ObjectToRenewal, ObjectToRenewal],
-    *[RecordRefusal, Settle, Settle, Revoke],
-]
-
-
-@st.composite
-def facts(draw: st.DrawFn, at: datetime, book: PolicyBook) -> Fact:
-    what = draw(st.sampled_from(["use"] * 4 + ["plain"] * 3 + ["switch"]))
-    if what == "use":
-        channel, purpose = draw(st.sampled_from(["app", "app", "web"])), draw(st.sampled_from([None, "login", "pay"]))
-        return Use(at=at, channel=channel, purpose=purpose)
-    if what == "switch":
-        policy = book.policies[draw(st.sampled_from([MAIN, OTHER]))].versions[0].ref
-        return SwitchPolicy(at=at, policy=policy, mode=draw(st.sampled_from(list(SwitchMode))))
-    return draw(st.sampled_from(PLAIN))(at=at)
-
-
-@st.composite
-def lives(draw: st.DrawFn, *, in_order: bool = False) -> Life:
-    book = draw(books())
-    issue = issued_under(book.policies[MAIN].versions[0], at=draw(moments))
-    state, at, commands = credential_after(issue), issue.at, list[Command]()
-    for _ in range(draw(st.integers(3, 20))):
-        at = draw(next_moments(state, at, in_order=in_order))
-        fact = draw(facts(at, book))
-        commands.append(Adopt(fact=fact) if draw(st.booleans()) else fact)
-        state = issued(fold(decided(state, commands[-1], book) or (), since=state))
-    return Life(issue, commands, book)
-
+from tests.domain.examples import USE_D, credential_after, issued_under, used
+from tests.domain.lives import THOROUGH, Life, decided, lives
+from tests.domain.test_replay_against_oracle import moments
 
 # --- What is final.
 
@@ -200,7 +77,11 @@ def test_a_refusal_is_an_answer_and_never_a_crash(life: Life) -> None:
 # --- Doing it again.
 
 
-IDEMPOTENT = Suspend | Resume | Settle | ObjectToRenewal
+IDEMPOTENT = (
+    (Suspend | Resume | Settle | ObjectToRenewal | RecordLock | Unlock | ReportLoss | RequireReset | CompleteReset)
+    | (SetUnlockMethod | RemoveUnlockMethod | LinkService | UnlinkService)
+    | (SendExpiryNotice | SendRenewalNotice | ConsentToRenewal)
+)
 
 
 @THOROUGH
@@ -256,8 +137,7 @@ def test_a_use_is_within_the_validity_save_one_that_ends_a_grace(life: Life) -> 
         for state, event, _ in step.each():
             if isinstance(event, Used):
                 assert state.issued_at <= event.at
-                assert not state.suspended
-                assert not state.revoked
+                assert credential.refusal_of_use(replace(state, lapsed_at=None), event.at, device=None) is None
                 within = state.expires_at is None or event.at < state.expires_at
                 assert within or event.at in ends_a_grace
 
@@ -365,8 +245,7 @@ def test_a_state_stays_small(life: Life) -> None:
 @THOROUGH
 @given(st.lists(st.datetimes(datetime(2024, 3, 16), datetime(2025, 3, 1), timezones=st.just(UTC)), max_size=60))  # noqa: DTZ001
 def test_the_latest_uses_are_kept_and_all_are_counted(moments_of_use: list[datetime]) -> None:
-    history = [Used(at=at, channel="app", purpose=None, qualifies=True) for at in moments_of_use]
-    uses = credential_after(issued_under(USE_D), *history).term.uses
+    uses = credential_after(issued_under(USE_D), *map(used, moments_of_use)).term.uses
 
     assert uses.recent == tuple(sorted(moments_of_use)[-LOOK_BACK_USES_MAX:])
     assert uses.count == len(moments_of_use)

@@ -132,6 +132,10 @@ def test_a_request_at_the_end_is_outside_the_window() -> None:
     assert renewal.on_request(REQUEST_R, term(REQUEST_R), END) is None
 
 
+def test_a_policy_that_does_not_renew_on_request_takes_none_within_a_window_either() -> None:
+    assert renewal.on_request(document(request_window="P60D"), term(USE_D), LAST_INSTANT) is None
+
+
 # --- Uses.
 
 
@@ -143,6 +147,10 @@ def test_uses_that_arrive_out_of_order_are_kept_in_order() -> None:
     assert uses == QualifyingUses(
         count=4, since_eligible=3, first=SUMMER, recent=(SUMMER, ELIGIBLE, AUTUMN_2025, WINTER_2026)
     )
+
+
+def test_the_second_use_may_be_the_earlier() -> None:
+    assert term(USE_D, AUTUMN_2025, SUMMER).uses.recent == (SUMMER, AUTUMN_2025)
 
 
 def test_without_eligibility_no_use_is_since_eligible() -> None:

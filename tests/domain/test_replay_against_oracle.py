@@ -77,9 +77,10 @@ def replayed(
         facts=[fact(written, switches) for written in facts[1:]],
     )
     run = replay(history, policies=book, as_of=as_of)
-    blocked = sorted(blocks(run.credential)) if run.credential else []
+    found = answer(run, policies=book, as_of=as_of)
+    blocked = sorted(blocks(run.credential, found.auto_renewal)) if run.credential else []
     not_applied = sum(isinstance(event, credential.FactNotApplied) for event in run.events)
-    return answer(run, policies=book, as_of=as_of), [str(block) for block in blocked], run.refused + not_applied
+    return found, [str(block) for block in blocked], run.refused + not_applied
 
 
 def check(actual: tuple[Answer, list[str], int], expected: Expected) -> None:

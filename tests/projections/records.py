@@ -1,6 +1,6 @@
 """Recorded events as a ledger would hold them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -36,4 +36,12 @@ def log(
                 event=event,
             )
         )
+    return recorded
+
+
+def ledger(histories: Mapping[UUID, Sequence[Event | tuple[Event, datetime]]]) -> list[RecordedEvent]:
+    """The log of several streams, one after the other."""
+    recorded: list[RecordedEvent] = []
+    for stream, events in histories.items():
+        recorded = log(*events, stream=stream, after=recorded)
     return recorded

@@ -9,10 +9,20 @@ import pytest
 from sealbook.domain import customer
 from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import Event, RecordedEvent
-from sealbook.domain.credential import Expired, Issued, RenewalObjectionLodged, Revoked, Suspended, Used
+from sealbook.domain.credential import (
+    ApplicationRejected,
+    Expired,
+    Locked,
+    RenewalObjectionLodged,
+    ResetRequired,
+    Revoked,
+    Suspended,
+)
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import HolderKind, Kind
-from sealbook.projections.counts import SOON, Report, report, tally
+from sealbook.domain.values import HolderSubkind, Kind
+from sealbook.projections.counts import IN_VIEW, SOON, Report, report, tally
+from sealbook.projections.validity import ValidityState
+from tests.domain.applications import APPLIED_AT, APPLYING, OPEN_UNTIL, minute
 from tests.domain.examples import (
     AUTUMN_2025,
     BOOK,
@@ -23,15 +33,15 @@ from tests.domain.examples import (
     GRACE_G,
     ISSUE,
     LATER,
-    PERSON,
     SUMMER,
     USE_D,
     WINTER_2026,
     issued_under,
+    used,
 )
 from tests.projections.records import log
 
-ENROLLED = customer.Enrolled(at=ISSUE, kind=HolderKind.PERSONAL, provenance=None)
+ENROLLED = customer.Enrolled(at=ISSUE, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
 SUSPENDED = Suspended(at=SUMMER, reason=None)
 REVOKED = Revoked(at=SUMMER, reason=None)
 
@@ -48,27 +58,12 @@ def counted(recorded: Sequence[RecordedEvent], as_of: datetime) -> Report:
 
 
 def states(**counts: int) -> dict[str, int]:
-    return {"active": 0, "suspended": 0, "expired": 0, "revoked": 0, **counts}
+    return {**dict.fromkeys(IN_VIEW, 0), **counts}
 
 
-def of_kind(kind: Kind) -> Issued:
-    issued = issued_under(USE_D)
-    return Issued(
-        at=issued.at,
-        customer=PERSON,
-        kind=kind,
-        holder=issued.holder,
-        policy=issued.policy,
-        bounds=issued.bounds,
-        device=None,
-        replaces=None,
-        old_end=None,
-        provenance=None,
-    )
-
-
-CERTIFICATE = of_kind(Kind.KB_MOBILE_CERTIFICATE)
-OTP = of_kind(Kind.MOBILE_OTP)
+CERTIFICATE = issued_under(USE_D)
+OTP = issued_under(USE_D, kind=Kind.MOBILE_OTP)
+REJECTED = ApplicationRejected(at=minute(9), reason="forged")
 MIXED = streams(
     [ENROLLED],
     [CERTIFICATE],
@@ -88,6 +83,10 @@ def test_a_ledger_without_events_is_told_in_full() -> None:
         expiring_soon=0,
         eligible_for_renewal=0,
     )
+
+
+def test_every_state_of_what_was_begun_is_in_view() -> None:
+    assert {*IN_VIEW, ValidityState.NOT_ISSUED} == set(ValidityState)
 
 
 def test_credentials_are_counted_by_state_and_kind() -> None:
@@ -158,7 +157,7 @@ def test_only_an_active_credential_with_an_end_expires_soon(history: list[Event]
     assert counted(streams(history), END - timedelta(days=1)).expiring_soon == 0
 
 
-USED = Used(at=AUTUMN_2025, channel="app", purpose=None, qualifies=True)
+USED = used(AUTUMN_2025)
 
 
 @pytest.mark.parametrize(
@@ -177,6 +176,24 @@ def test_a_credential_is_eligible_once_only_a_use_or_the_clock_is_missing(
     policy: RenewalPolicy, history: list[Event], as_of: datetime, eligible: int
 ) -> None:
     assert counted(streams([issued_under(policy), *history]), as_of).eligible_for_renewal == eligible
+
+
+@pytest.mark.parametrize(
+    ("history", "as_of", "state"),
+    [
+        pytest.param(APPLYING, APPLIED_AT, "applying", id="applied for"),
+        pytest.param(APPLYING, OPEN_UNTIL, "abandoned", id="its time is over"),
+        pytest.param([*APPLYING, REJECTED], SUMMER, "rejected", id="rejected"),
+        pytest.param([*APPLYING, CERTIFICATE], SUMMER, "active", id="issued"),
+        pytest.param([CERTIFICATE, Locked(at=SUMMER, for_good=True)], SUMMER, "locked", id="locked"),
+        pytest.param([CERTIFICATE, ResetRequired(at=SUMMER)], SUMMER, "reset_required", id="to be set up again"),
+    ],
+)
+def test_every_state_is_counted(history: Sequence[Event], as_of: datetime, state: str) -> None:
+    found = counted(streams(history), as_of)
+
+    assert found.credentials == states(**{state: 1})
+    assert found.eligible_for_renewal == 0
 
 
 def test_a_renewal_that_nobody_recorded_is_counted() -> None:

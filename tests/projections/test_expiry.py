@@ -6,7 +6,7 @@ import pytest
 
 from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import Event
-from sealbook.domain.credential import AutoRenewed, Used
+from sealbook.domain.credential import AutoRenewed
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.values import RenewalCause
 from sealbook.projections.expiry import Expiry, expiry
@@ -27,6 +27,7 @@ from tests.domain.examples import (
     document,
     issued_under,
     kst,
+    used,
 )
 from tests.projections.records import log
 
@@ -93,8 +94,7 @@ def test_a_renewal_begins_the_next_period() -> None:
 
 
 def test_a_renewal_that_nobody_recorded_counts() -> None:
-    counted = Used(at=AUTUMN_2025, channel="app", purpose=None, qualifies=True)
-    history = (issued_under(CLOCK_X), counted)
+    history = (issued_under(CLOCK_X), used(AUTUMN_2025))
 
     assert expiry_of(*history, as_of=SUMMER).period == 1
     assert expiry_of(*history, as_of=END).period == 2

@@ -7,10 +7,11 @@ import pytest
 from sealbook.domain import customer
 from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import RecordedEvent
-from sealbook.domain.credential import AutoRenewed, Expired, Renewed, Revoked, Suspended, Used
-from sealbook.domain.values import HolderKind, RenewalCause
+from sealbook.domain.credential import AutoRenewed, Expired, Renewed, Revoked, Suspended
+from sealbook.domain.values import HolderSubkind, RenewalCause
 from sealbook.projections.moment import Moment, credential_at, known_by
 from sealbook.projections.validity import ValidityState, current_validity
+from tests.domain.applications import APPLYING, OPEN_UNTIL, application_after
 from tests.domain.examples import (
     AUTUMN_2025,
     BOOK,
@@ -22,8 +23,10 @@ from tests.domain.examples import (
     SUMMER,
     USE_D,
     by_renewal,
+    credential_after,
     issued_under,
     kst,
+    used,
 )
 from tests.projections.records import OTHER_CREDENTIAL, learned, log
 
@@ -100,14 +103,14 @@ def test_a_moment_says_which_event_it_was_folded_from() -> None:
 
 
 def test_events_of_other_aggregates_are_left_out() -> None:
-    enrolled = customer.Enrolled(at=ISSUE, kind=HolderKind.PERSONAL, provenance=None)
+    enrolled = customer.Enrolled(at=ISSUE, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
 
     assert credential_at(log(enrolled), as_of=LATER, policies=BOOK).credential is None
 
 
 # --- The clock decides, whether or not anybody has written it down.
 
-COUNTED = Used(at=AUTUMN_2025, channel="app", purpose=None, qualifies=True)
+COUNTED = used(AUTUMN_2025)
 TWO_MORE_YEARS = by_renewal(kst("2028-03-16"), kst("2027-03-16"), base=END - MICROSECOND)
 RENEWED = AutoRenewed(at=END, policy=CLOCK_X.ref, cause=RenewalCause.EXPIRY, bounds=TWO_MORE_YEARS)
 
@@ -137,7 +140,7 @@ def test_a_renewal_by_the_clock_is_told(written: tuple[AutoRenewed, ...]) -> Non
 
 
 def test_what_time_decided_adds_to_what_was_recorded() -> None:
-    again = Used(at=kst("2027-10-01"), channel="app", purpose=None, qualifies=True)
+    again = used(kst("2027-10-01"))
     found = credential_at(log(issued_under(CLOCK_X), COUNTED, RENEWED, again), as_of=LATER, policies=BOOK)
 
     assert found.renewed_at == (END, kst("2028-03-16"))
@@ -159,4 +162,19 @@ def test_asking_records_nothing() -> None:
     assert history == before
 
 
-# --- Which streams are credentials.
+# --- Applications.
+
+
+def test_until_the_issue_there_is_an_application() -> None:
+    history = log(*APPLYING, ISSUED)
+    before, after = (credential_at(history, as_of=at, policies=BOOK) for at in (ISSUE - MICROSECOND, ISSUE))
+
+    assert (before.credential, before.application) == (None, application_after(*APPLYING))
+    assert (after.credential, after.application) == (credential_after(ISSUED), None)
+
+
+def test_an_application_whose_time_is_over_is_given_up_whether_or_not_anybody_noticed() -> None:
+    found = credential_at(log(*APPLYING), as_of=OPEN_UNTIL, policies=BOOK).application
+
+    assert found is not None
+    assert (found.ended_at, found.rejected) == (OPEN_UNTIL, False)

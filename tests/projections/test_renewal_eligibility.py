@@ -6,7 +6,15 @@ import pytest
 
 from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import Event
-from sealbook.domain.credential import AutoRenewed, PolicySwitched, RenewalObjectionLodged, Revoked, Suspended, Used
+from sealbook.domain.credential import (
+    AutoRenewed,
+    Locked,
+    PolicySwitched,
+    RenewalObjectionLodged,
+    ResetRequired,
+    Revoked,
+    Suspended,
+)
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import RenewalCause, SwitchMode
 from sealbook.projections.moment import credential_at
@@ -36,16 +44,14 @@ from tests.domain.examples import (
     document,
     issued_under,
     kst,
+    used,
 )
 from tests.projections.records import log
 
 SUSPENDED = Suspended(at=AUTUMN_2025, reason=None)
 OBJECTED = RenewalObjectionLodged(at=AUTUMN_2025)
 REVOKED = Revoked(at=AUTUMN_2025, reason=None)
-
-
-def counted(at: datetime) -> Used:
-    return Used(at=at, channel="app", purpose=None, qualifies=True)
+LOCKED = Locked(at=AUTUMN_2025, for_good=False)
 
 
 def eligibility(policy: RenewalPolicy, *history: Event, as_of: datetime = WINTER_2026) -> RenewalEligibility:
@@ -55,7 +61,7 @@ def eligibility(policy: RenewalPolicy, *history: Event, as_of: datetime = WINTER
 
 
 def test_an_earned_renewal_is_told_in_full() -> None:
-    assert eligibility(CLOCK_X, counted(SUMMER), counted(AUTUMN_2025)) == RenewalEligibility(
+    assert eligibility(CLOCK_X, used(SUMMER), used(AUTUMN_2025)) == RenewalEligibility(
         status=AutoRenewal.EARNED,
         reason=None,
         blocked_by=(),
@@ -121,10 +127,10 @@ TWICE_X2 = document("X2", renew_on="expiry", min_uses=2)
         pytest.param(USE_D, (), ELIGIBLE - MICROSECOND, AutoRenewal.NOT_YET, id="not eligible yet"),
         pytest.param(CLOCK_X, (), ELIGIBLE - MICROSECOND, AutoRenewal.NOT_YET, id="nor by the clock"),
         pytest.param(USE_D, (), ELIGIBLE, AutoRenewal.AWAITING_USE, id="eligible, awaiting a use"),
-        pytest.param(CLOCK_X, (counted(SUMMER),), ELIGIBLE, AutoRenewal.AWAITING_USE, id="used only before"),
-        pytest.param(CLOCK_X, (counted(ELIGIBLE),), ELIGIBLE, AutoRenewal.EARNED, id="earned"),
-        pytest.param(TWICE_X2, (counted(ELIGIBLE),), WINTER_2026, AutoRenewal.AWAITING_USE, id="one use too few"),
-        pytest.param(CLOCK_X, (counted(AUTUMN_2025),), END, AutoRenewal.NOT_YET, id="renewed by the clock"),
+        pytest.param(CLOCK_X, (used(SUMMER),), ELIGIBLE, AutoRenewal.AWAITING_USE, id="used only before"),
+        pytest.param(CLOCK_X, (used(ELIGIBLE),), ELIGIBLE, AutoRenewal.EARNED, id="earned"),
+        pytest.param(TWICE_X2, (used(ELIGIBLE),), WINTER_2026, AutoRenewal.AWAITING_USE, id="one use too few"),
+        pytest.param(CLOCK_X, (used(AUTUMN_2025),), END, AutoRenewal.NOT_YET, id="renewed by the clock"),
         pytest.param(GRACE_G, (), END, AutoRenewal.GRACE, id="in its grace"),
         pytest.param(GRACE_G, (), GRACE_END - MICROSECOND, AutoRenewal.GRACE, id="at the end of its grace"),
     ],
@@ -143,16 +149,31 @@ def test_where_it_stands(
         pytest.param((), (), id="nothing"),
         pytest.param((SUSPENDED,), (Block.SUSPENSION,), id="a suspension"),
         pytest.param((OBJECTED,), (Block.OBJECTION,), id="an objection"),
-        pytest.param((OBJECTED, SUSPENDED), (Block.SUSPENSION, Block.OBJECTION), id="both"),
+        pytest.param((LOCKED,), (Block.LOCK,), id="a lock"),
+        pytest.param((OBJECTED, LOCKED, SUSPENDED), (Block.SUSPENSION, Block.LOCK, Block.OBJECTION), id="all"),
     ],
 )
 def test_what_stands_in_the_way_is_told_beside_the_status(
     history: tuple[Event, ...], blocks: tuple[Block, ...]
 ) -> None:
-    found = eligibility(CLOCK_X, counted(ELIGIBLE), *history)
+    found = eligibility(CLOCK_X, used(ELIGIBLE), *history)
 
     assert (found.status, found.blocked_by) == (AutoRenewal.EARNED, blocks)
     assert found.will_renew_at == (None if blocks else END)
+
+
+@pytest.mark.parametrize(
+    ("policy", "uses", "blocked_by"),
+    [(USE_D, (), (Block.RESET,)), (CLOCK_X, (), (Block.RESET,)), (CLOCK_X, (used(ELIGIBLE),), ())],
+    ids=["a use has to renew it", "a use is missing", "the clock renews it"],
+)
+def test_what_has_to_be_set_up_again_is_in_the_way_of_uses_only(
+    policy: RenewalPolicy, uses: tuple[Event, ...], blocked_by: tuple[Block, ...]
+) -> None:
+    found = eligibility(policy, *uses, ResetRequired(at=AUTUMN_2025))
+
+    assert found.blocked_by == blocked_by
+    assert found.will_renew_at == (END if uses else None)
 
 
 def test_only_the_clock_renews_at_a_known_moment() -> None:

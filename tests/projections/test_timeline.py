@@ -14,14 +14,12 @@ from sealbook.domain.credential import (
     Resumed,
     Revoked,
     Suspended,
-    Used,
-    UseRefused,
 )
 from sealbook.domain.customer import CredentialClosed, CredentialOpened, DeviceSlotReleased, DeviceSlotTaken, Enrolled
-from sealbook.domain.device import DeviceBound, DeviceRegistered, DeviceReleased
+from sealbook.domain.device import App, DeviceBound, DeviceRegistered, DeviceReleased, ReleaseReason
 from sealbook.domain.errors import Refusal
 from sealbook.domain.policy import Adopted, Announced, Withdrawn
-from sealbook.domain.values import HolderKind, Kind, RenewalCause, SwitchMode
+from sealbook.domain.values import HolderKind, HolderSubkind, Kind, RenewalCause, SwitchMode
 from sealbook.projections.timeline import Entry, timeline
 from tests.domain.examples import (
     AUTUMN_2025,
@@ -37,12 +35,14 @@ from tests.domain.examples import (
     by_renewal,
     issued_under,
     kst,
+    refused,
+    used,
 )
 from tests.projections.records import log
 
 Changes = dict[str, object]
 ISSUED = issued_under(USE_D, device=PHONE)
-COUNTED = Used(at=SUMMER, channel="app", purpose=None, qualifies=True)
+COUNTED = used(SUMMER)
 
 
 def last_of(*history: Event) -> tuple[Changes, Changes]:
@@ -55,7 +55,7 @@ def test_without_events_nothing_happened() -> None:
 
 
 def test_every_event_has_an_entry_in_order() -> None:
-    recorded = log(ISSUED, COUNTED, UseRefused(at=SUMMER, channel="web", purpose=None, reason=Refusal.REPORTED))
+    recorded = log(ISSUED, COUNTED, refused(SUMMER, Refusal.REPORTED, channel="web"))
 
     assert [entry.recorded for entry in timeline(recorded)] == recorded
 
@@ -82,9 +82,23 @@ def test_an_issue_begins_from_nothing() -> None:
         "term.uses.recent": (),
         "term.renewals": 0,
         "term.objected": False,
+        "term.notices": (),
+        "term.consented": False,
+        "term.fee_paid": False,
         "device": PHONE,
         "suspended": False,
+        "stolen": False,
+        "reset_required": False,
         "revoked": False,
+        "erased": False,
+        "lockout.failures": 0,
+        "lockout.locked": False,
+        "lockout.for_good": False,
+        "last_proof.drift_steps": 0,
+        "unlock_methods.chosen": (),
+        "unlock_methods.failures": (),
+        "links.ids": (),
+        "links.services": (),
     }
 
 
@@ -97,14 +111,36 @@ def test_an_issue_begins_from_nothing() -> None:
             {"term.uses.count": 1, "term.uses.first": SUMMER, "term.uses.recent": (SUMMER,)},
             id="a use that counts",
         ),
-        pytest.param([Suspended(at=SUMMER, reason="lost")], {"suspended": False}, {"suspended": True}, id="suspended"),
         pytest.param(
-            [Suspended(at=SUMMER, reason="lost"), Resumed(at=SUMMER)],
-            {"suspended": True},
-            {"suspended": False},
+            [Suspended(at=SUMMER, reason="lost")],
+            {"suspended": False, "suspended_at": None, "suspended_for": None},
+            {"suspended": True, "suspended_at": SUMMER, "suspended_for": "lost"},
+            id="suspended",
+        ),
+        pytest.param(
+            [Suspended(at=SUMMER, reason="lost"), Resumed(at=SUMMER, evidence=None)],
+            {
+                "suspended": True,
+                "suspended_at": SUMMER,
+                "suspended_for": "lost",
+                "held_from": None,
+                "held_until": None,
+            },
+            {
+                "suspended": False,
+                "suspended_at": None,
+                "suspended_for": None,
+                "held_from": SUMMER,
+                "held_until": SUMMER,
+            },
             id="resumed",
         ),
-        pytest.param([Revoked(at=SUMMER, reason=None)], {"revoked": False}, {"revoked": True}, id="revoked"),
+        pytest.param(
+            [Revoked(at=SUMMER, reason=None)],
+            {"revoked": False, "revoked_at": None},
+            {"revoked": True, "revoked_at": SUMMER},
+            id="revoked",
+        ),
         pytest.param(
             [RenewalObjectionLodged(at=SUMMER)], {"term.objected": False}, {"term.objected": True}, id="objected to"
         ),
@@ -142,7 +178,7 @@ def test_a_renewal_tells_the_period_before_and_after() -> None:
     assert before.keys() == after.keys()
 
 
-ENROLLED = Enrolled(at=ISSUE, kind=HolderKind.PERSONAL, provenance=None)
+ENROLLED = Enrolled(at=ISSUE, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
 CERTIFICATE, HELD = UUID(int=11), (UUID(int=11), Kind.KB_MOBILE_CERTIFICATE)
 OPENED = CredentialOpened(at=ISSUE, credential=CERTIFICATE, kind=Kind.KB_MOBILE_CERTIFICATE)
 TAKEN = DeviceSlotTaken(at=ISSUE, device=PHONE)
@@ -155,11 +191,18 @@ TAKEN = DeviceSlotTaken(at=ISSUE, device=PHONE)
             [ENROLLED],
             {},
             {
-                "kind": HolderKind.PERSONAL,
+                "subkind": HolderSubkind.INDIVIDUAL,
                 "open_credentials": (),
                 "latest_credentials": (),
                 "credentials_opened": 0,
                 "devices": (),
+                "linked_ids": (),
+                "services": (),
+                "users": (),
+                "proposals": (),
+                "restricted": False,
+                "legal_holds": (),
+                "erased": False,
             },
             id="enrolled",
         ),
@@ -188,16 +231,28 @@ def test_an_entry_tells_what_moved_in_a_customer(history: list[Event], before: C
     assert last_of(*history) == (before, after)
 
 
-REGISTERED, BOUND = DeviceRegistered(at=ISSUE, model="SM-S921N"), DeviceBound(at=ISSUE, customer=PERSON)
+APP = App(version="6.2.0", store="google_play")
+REGISTERED, BOUND = (
+    DeviceRegistered(at=ISSUE, model="SM-S921N", os_version="15", app=APP),
+    DeviceBound(at=ISSUE, customer=PERSON),
+)
+AS_REGISTERED: Changes = {
+    "app.version": "6.2.0",
+    "app.store": "google_play",
+    "os_version": "15",
+    "suspended": False,
+    "stolen": False,
+    "retired": False,
+}
 
 
 @pytest.mark.parametrize(
     ("history", "before", "after"),
     [
-        pytest.param([REGISTERED], {}, {}, id="registered"),
+        pytest.param([REGISTERED], {}, AS_REGISTERED, id="registered"),
         pytest.param([REGISTERED, BOUND], {"customer": None}, {"customer": PERSON}, id="bound"),
         pytest.param(
-            [REGISTERED, BOUND, DeviceReleased(at=SUMMER, customer=PERSON)],
+            [REGISTERED, BOUND, DeviceReleased(at=SUMMER, customer=PERSON, reason=ReleaseReason.RETURNED)],
             {"customer": PERSON},
             {"customer": None},
             id="released",
@@ -242,4 +297,4 @@ def test_an_entry_tells_what_moved_in_a_policy(history: list[Event], before: Cha
 def test_an_entry_is_a_value() -> None:
     recorded = log(REGISTERED)
 
-    assert timeline(recorded) == [Entry(recorded=recorded[0], before={}, after={})]
+    assert timeline(recorded) == [Entry(recorded=recorded[0], before={}, after=AS_REGISTERED)]

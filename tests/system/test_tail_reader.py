@@ -21,7 +21,7 @@ from sealbook.application.ledger import execute
 from sealbook.application.ports import Group, Head, NewEvent, read_all
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.customer import Customer, Enrolled
-from sealbook.domain.values import HolderKind
+from sealbook.domain.values import HolderSubkind
 from tests.commands import JANUARY
 from tests.conftest import LEDGER_ID
 from tests.system.writing import (
@@ -105,9 +105,9 @@ def rollbacks(dsn: str) -> Generator[list[UUID], None, None]:
 
 
 def enrolling(stream: UUID) -> Group:
-    event = Enrolled(at=JANUARY, kind=HolderKind.PERSONAL, provenance=None)
+    event = Enrolled(at=JANUARY, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
     new = NewEvent(stream=stream, version=1, actor="t", channel="t", command_id=None, caused_by=None, event=event)
-    moved = {stream: Head(version=1, state=Customer(kind=HolderKind.PERSONAL))}
+    moved = {stream: Head(version=1, state=Customer(subkind=HolderSubkind.INDIVIDUAL))}
     return Group(commands=[0], read={stream: 0}, moved=moved, events=[new])
 
 

@@ -22,6 +22,7 @@ from sealbook.application.commands import Command
 from sealbook.application.ledger import Outcome, execute
 from sealbook.application.ports import EventStore, OutcomeUnknown, Unavailable, read_all
 from sealbook.domain.catalogue import RecordedEvent, evolve
+from sealbook.domain.credential import Used
 from tests.commands import Script
 from tests.conftest import KEYS
 
@@ -178,13 +179,10 @@ def assert_whole(store: EventStore, *, commands: Collection[Command], acknowledg
     by_stream = sorted(log, key=lambda event: (event.stream, event.position))
     for stream, events in groupby(by_stream, key=lambda event: event.stream):
         assert_head(store, stream, list(events))
-    uses_found = sorted(str(event.command_id) for event in log if event.stream in CREDENTIALS and event.version > 1)
+    uses_found = sorted(str(event.command_id) for event in log if isinstance(event.event, Used))
     assert uses_found == sorted(str(command.command_id) for command in commands)
     places = {event.command_id: event.position for event in log}
     assert acknowledged == {command: places.get(command) for command in acknowledged}
-
-
-CREDENTIALS = frozenset(credential_of(number) for number in range(PEOPLE))
 
 
 def assert_head(store: EventStore, stream: UUID, events: list[RecordedEvent]) -> None:
