@@ -191,12 +191,11 @@ def _of_restriction(
     for held, state in around.held_by(stream):
         if not isinstance(state, Credential):
             continue
+        at = _moment(state, event)
         if restricted:
             reason = SuspensionReason.CUSTOMER_RESTRICTED
-            at = max(state.issued_at, event.at)
             yield str(held), OnCredential(credential=held, command=credential.Suspend(at=at, reason=reason))
         elif state.suspended_for == SuspensionReason.CUSTOMER_RESTRICTED:
-            at = max(state.issued_at, event.at)
             yield str(held), OnCredential(credential=held, command=credential.Resume(at=at))
 
 
@@ -205,9 +204,8 @@ def _ended(
     event: Source,
     reason: RevocationReason,
 ) -> Iterator[tuple[str, Request]]:
-    """End what is there; what began after the event, for it was learned of late, as soon as it began."""
     for stream, state in held:
-        at = max(_begun_at(state), event.at)
+        at = _moment(state, event)
         if isinstance(state, Application):
             yield str(stream), OnApplication(credential=stream, command=credential.Abandon(at=at))
         else:
@@ -218,11 +216,12 @@ def _before(
     held: Iterator[tuple[UUID, Application | Credential]], event: Source
 ) -> Iterator[tuple[UUID, Application | Credential]]:
     """Yield what began before the event: what came since was opened under the new name, or as a member again."""
-    return (each for each in held if _begun_at(each[1]) <= event.at)
+    return (each for each in held if each[1].begun_at <= event.at)
 
 
-def _begun_at(state: Application | Credential) -> datetime:
-    return state.applied_at if isinstance(state, Application) else state.issued_at
+def _moment(state: Application | Credential, event: Source) -> datetime:
+    """Return when an event reaches a credential: at its beginning, if the event was learned of late."""
+    return max(state.begun_at, event.at)
 
 
 def _unlinked(company: UUID, person: UUID, event: Source, around: Surroundings) -> Iterator[tuple[str, Request]]:
@@ -231,8 +230,8 @@ def _unlinked(company: UUID, person: UUID, event: Source, around: Surroundings) 
             continue
         for linked in state.links.ids:
             if linked.owner == company:
-                at = max(state.issued_at, event.at)
-                yield f"{held} {linked.bank_id}", UnlinkId(at=at, credential=held, bank_id=linked.bank_id)
+                at, bank_id = _moment(state, event), linked.bank_id
+                yield f"{held} {bank_id}", UnlinkId(at=at, credential=held, bank_id=bank_id)
 
 
 def _acts(company: Aggregate, person: UUID) -> bool:
@@ -246,7 +245,7 @@ def _freed(stream: UUID, event: Source, around: Surroundings) -> Iterator[tuple[
     for bank_id, held in state.linked_ids if isinstance(state, Customer) else ():
         linked = around.look(held)
         if isinstance(linked, Credential):
-            at = max(linked.issued_at, event.at)
+            at = _moment(linked, event)
             yield f"{held} {bank_id}", UnlinkId(at=at, credential=held, bank_id=bank_id)
 
 

@@ -201,8 +201,7 @@ def _settled(state: State, at: datetime, policies: PolicyBook) -> tuple[tuple[Ev
 
 
 def _check_time(state: State, at: datetime) -> None:
-    begun_at = state.applied_at if isinstance(state, Application) else None if state is None else state.issued_at
-    if begun_at is not None and at < begun_at:
+    if state is not None and at < state.begun_at:
         raise Refused(Refusal.BACK_IN_TIME, "the command speaks of a moment before the issue, or the application")
 
 

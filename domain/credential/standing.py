@@ -40,6 +40,10 @@ class Application:
     rejected: bool = False
 
     @property
+    def begun_at(self) -> datetime:
+        return self.applied_at
+
+    @property
     def fee_open(self) -> bool:
         """Tell whether a fee was asked for and not paid."""
         return self.fee_failed and not self.fee_paid and self.ended_at is None
@@ -144,6 +148,10 @@ class Credential:
     last_proof: LastProof = field(default=LastProof())
     unlock_methods: UnlockMethods = field(default=UnlockMethods())
     links: Links = field(default=Links())
+
+    @property
+    def begun_at(self) -> datetime:
+        return self.issued_at
 
     @property
     def expires_at(self) -> datetime | None:
