@@ -1,12 +1,17 @@
 """Commands: a request with who asks and how, and what it is sure to read."""
 
 import hashlib
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
+from functools import cache
+from types import NoneType
+from typing import Any, cast
 from uuid import UUID
 
 from pydantic import BaseModel
 
-from sealbook.application.adopting import AdoptAttempt, Adoption, AdoptIssued
+from sealbook.application.adopting import AdoptAttempt, AdoptFact, Adoption, AdoptIssued
 from sealbook.application.names import Name, NameKind, Ref
 from sealbook.application.requests import (
     AddCompanyUser,
@@ -35,6 +40,9 @@ from sealbook.application.requests import (
     VerifyPhone,
 )
 
+DIGEST_BYTES = 16
+_MILLISECONDS_A_DAY = 24 * 60 * 60 * 1_000
+
 OfCustomer = (
     EnrollCustomer | AddCompanyUser | RemoveCompanyUser | ChangeRole | OnTransaction | OnCustomer | CloseCustomer
 )
@@ -46,8 +54,18 @@ Request = OfCustomer | OfDevice | OfApplication | OfCredential | OnPolicy | Adop
 
 def targets(request: Request) -> tuple[Ref, ...]:
     """Return what a request is sure to read. What else a decision asks for is loaded when it does."""
-    if isinstance(request, OnCredential):
-        return (request.credential,)
+    # What comes by the thousand, first: an answer without a look at each field.
+    match request:
+        case OnCredential(credential=ref) | AdoptFact(credential=ref):
+            return (ref,)
+        case AdoptAttempt(customer=customer, customer_stream=customer_stream, stream=stream, policy=policy):
+            credential_name = Name(NameKind.CREDENTIAL, customer.value)
+            return (customer, customer_stream, stream, credential_name, Name(NameKind.POLICY, policy.policy_id))
+        case _:
+            return _named_by(request)
+
+
+def _named_by(request: Request) -> tuple[Ref, ...]:
     named = (getattr(request, each.name) for each in fields(request))
     refs = tuple(value for value in named if isinstance(value, UUID | Name))
     match request:
@@ -55,9 +73,6 @@ def targets(request: Request) -> tuple[Ref, ...]:
             return (*refs, Name(NameKind.POLICY, policy_id))
         case AdoptIssued(policy=policy):
             return (*refs, Name(NameKind.POLICY, policy.policy_id))
-        case AdoptAttempt(policy=policy, customer=customer):
-            credential_name = Name(NameKind.CREDENTIAL, customer.value)
-            return (*refs, credential_name, Name(NameKind.POLICY, policy.policy_id))
         case _:
             # Names of a kind's policy are found out when the kind is.
             return refs
@@ -77,15 +92,35 @@ class Command:
     channel: str
 
     def digest(self) -> bytes:
-        """Return SHA-256 of the content: what tells a repetition from a reuse of its id."""
-        return hashlib.sha256(_canonical(self).encode()).digest()
+        """Return 16 bytes of BLAKE2b of the content: what tells a repetition from a reuse of its id."""
+        content = f"{_canonical(self.request)} {self.actor!r} {self.channel!r}"
+        return hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def day_said_by(command_id: UUID) -> int | None:
+    """Return the day that an id says itself, in days since 1970 UTC: a UUIDv7 does (RFC 9562 5.7), no other."""
+    return (command_id.int >> 80) // _MILLISECONDS_A_DAY if command_id.version == 7 else None
 
 
 def _canonical(value: object) -> str:
     # A repr would do, but it hides names, and two commands may differ in nothing else.
-    if isinstance(value, BaseModel):
-        return value.model_dump_json()
-    if is_dataclass(value):
-        parts = (f"{each.name}={_canonical(getattr(value, each.name))}" for each in fields(value))
-        return f"{type(value).__name__}({','.join(parts)})"
-    return repr(value)
+    write = _PLAIN.get(type(value))
+    if write is not None:
+        return write(value)
+    names = _field_names(cast("Hashable", type(value)))
+    if names is not None:
+        return f"{type(value).__name__}({','.join([_canonical(getattr(value, name)) for name in names])})"
+    return value.model_dump_json() if isinstance(value, BaseModel) else repr(value)
+
+
+@cache
+def _field_names(cls: Hashable) -> tuple[str, ...] | None:
+    """Return the names of a dataclass's fields, None for any other class."""
+    return tuple(each.name for each in fields(cls)) if isinstance(cls, type) and is_dataclass(cls) else None
+
+
+_PLAIN: dict[type, Callable[[Any], str]] = {
+    UUID: lambda value: f"{value.int:x}",
+    datetime: datetime.isoformat,
+    **dict.fromkeys((str, int, bool, NoneType), repr),
+}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sealbook.domain import credential
 from sealbook.domain.calendar import EARLIEST, LATEST
@@ -28,6 +28,7 @@ COLUMNS = (
 USE_COLUMNS = ("customer", "used_at")
 DEFAULT_KIND = Kind.KB_MOBILE_CERTIFICATE
 TEXT_MAX = 256
+_COLUMNS = frozenset(COLUMNS)
 _UNIX_SECONDS = re.compile(r"-?\d{1,10}", re.ASCII)
 
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -51,8 +52,12 @@ class FactName(StrEnum):
     EXPIRED = "expired"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FactLine:
+_FACTS = {each.value: each for each in FactName}
+_KINDS = {each.value: each for each in Kind}
+_MODES = {each.value: each for each in SwitchMode}
+
+
+class FactLine(NamedTuple):
     """A line of a facts file, checked by itself. `customer` and `kind` are None where the line says nothing."""
 
     at: datetime
@@ -70,22 +75,22 @@ class FactLine:
 
 def fact_line(written: Mapping[str, object]) -> FactLine:
     """Return the fact of a line. Raises BadLine."""
-    unknown = sorted(key for key in written if key not in COLUMNS)
-    if unknown:
-        raise BadLine(f"unknown field {unknown[0]!r}: a fact has {', '.join(COLUMNS)}")
-    texts = {key: _text(key, value) for key, value in written.items()}
+    if not written.keys() <= _COLUMNS:
+        unknown = min(written.keys() - _COLUMNS)
+        raise BadLine(f"unknown field {unknown!r}: a fact has {', '.join(COLUMNS)}")
+    texts = _texts(written)
     line = FactLine(
         at=_moment("at", _required(texts, "at")),
         credential=_required(texts, "credential"),
-        name=_choice(FactName, "fact", _required(texts, "fact")),
+        name=_choice(_FACTS, "fact", _required(texts, "fact")),
         customer=texts.get("customer"),
-        kind=_optional_choice(Kind, "kind", texts.get("kind")),
-        channel=texts.get("channel") or "app",
+        kind=_choice(_KINDS, "kind", texts["kind"]) if "kind" in texts else None,
+        channel=texts.get("channel", "app"),
         purpose=texts.get("purpose"),
         reason=texts.get("reason"),
         policy=texts.get("policy"),
-        mode=_optional_choice(SwitchMode, "mode", texts.get("mode")) or SwitchMode.KEEP,
-        expires_at=_optional_moment("expires_at", texts.get("expires_at")),
+        mode=_choice(_MODES, "mode", texts["mode"]) if "mode" in texts else SwitchMode.KEEP,
+        expires_at=_moment("expires_at", texts["expires_at"]) if "expires_at" in texts else None,
     )
     if line.name is FactName.POLICY_SWITCHED and line.policy is None:
         raise BadLine("policy_switched needs the field 'policy'")
@@ -94,7 +99,7 @@ def fact_line(written: Mapping[str, object]) -> FactLine:
 
 def use_line(written: Mapping[str, object]) -> tuple[str, datetime]:
     """Return customer and moment of a uses file's line. Raises BadLine."""
-    texts = {key: _text(key, value) for key, value in written.items()}
+    texts = _texts(written)
     seconds = _required(texts, "used_at")
     if _UNIX_SECONDS.fullmatch(seconds) is None:
         raise BadLine(f"used_at is {seconds!r}: write Unix seconds, like 1710464400")
@@ -177,27 +182,26 @@ class FactOrder:
         seen.last_at = at
 
 
-def _text(key: str, value: object) -> str | None:
-    if value is None or value == "":
-        return None
+def _texts(written: Mapping[str, object]) -> dict[str, str]:
+    """Return what the fields say; one that says nothing is as if absent."""
+    return {key: _text(key, value) for key, value in written.items() if value is not None and value != ""}
+
+
+def _text(key: str, value: object) -> str:
     if not isinstance(value, str):
         raise BadLine(f"{key} must be a text in quotes")
     if len(value) > TEXT_MAX or "\0" in value:
         raise BadLine(f"{key} is longer than {TEXT_MAX} characters, or holds a zero byte")
-    if any("\ud800" <= character <= "\udfff" for character in value):
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
         raise BadLine(f"{key} holds half of a character, which no encoding can write")
     return value
 
 
-def _required(texts: Mapping[str, str | None], key: str) -> str:
+def _required(texts: Mapping[str, str], key: str) -> str:
     value = texts.get(key)
     if value is None:
         raise BadLine(f"the field {key!r} is missing")
     return value
-
-
-def _optional_moment(key: str, value: str | None) -> datetime | None:
-    return None if value is None else _moment(key, value)
 
 
 def _moment(key: str, value: str) -> datetime:
@@ -220,12 +224,8 @@ def _in_range(key: str, at: datetime) -> datetime:
     return moment
 
 
-def _optional_choice(choices: type[Choice], key: str, value: str | None) -> Choice | None:
-    return None if value is None else _choice(choices, key, value)
-
-
-def _choice(choices: type[Choice], key: str, value: str) -> Choice:
-    try:
-        return choices(value)
-    except ValueError:
-        raise BadLine(f"{key} is {value!r}: it is one of {', '.join(choices)}") from None
+def _choice(choices: Mapping[str, Choice], key: str, value: str) -> Choice:
+    choice = choices.get(value)
+    if choice is None:
+        raise BadLine(f"{key} is {value!r}: it is one of {', '.join(choices)}")
+    return choice

@@ -36,7 +36,11 @@ def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> lis
     groups: dict[int, Group] = {}
     roots = _roots(decisions)
     for decision in decisions:
-        _add(groups.setdefault(roots[decision.index], Group()), decision, heads)
+        root = roots[decision.index]
+        if root not in groups:
+            # Each field named: a default of a generic type costs more than the whole group.
+            groups[root] = Group(commands=[], read={}, moved={}, events=[], names={}, outcomes=[], last_event={})
+        _add(groups[root], decision, heads)
     return list(groups.values())
 
 
@@ -68,7 +72,8 @@ def _add(group: Group, decision: Decision, heads: Mapping[UUID, Head]) -> None:
         version = (group.moved.get(stream) or heads[stream]).version + 1
         group.events.append(_new_event(stream, version, event, command))
         # The state is the command's last one for now; a later command of the group moves it on.
-        group.moved[stream] = Head(version=version, state=decided.heads[stream].state)
+        after = decided.heads[stream]
+        group.moved[stream] = Head(version, after.state, after.latest_at)
     group.names.update(decided.names)
     last = len(group.events) - 1 if decided.events else None
     if last is not None:

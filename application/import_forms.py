@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
@@ -18,12 +19,14 @@ from sealbook.application.facts import (
     use_line,
 )
 from sealbook.application.names import Name, NameKind
-from sealbook.application.ports import EventStore
+from sealbook.application.ports import EventStore, Head, Loaded
+from sealbook.application.recent import Recent
 from sealbook.domain import credential
-from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.customer import Customer
 from sealbook.domain.policy_document import RenewalPolicy
-from sealbook.domain.values import HolderKind, Kind
+from sealbook.domain.values import HolderKind, Kind, PolicyRef
+
+CUSTOMERS_KEPT = 25_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,10 @@ class Policies:
         concerned = self.given.concerns(kind=kind, holder=HolderKind.PERSONAL)
         return self.given if concerned else self.otherwise
 
+    def switches(self) -> dict[str, PolicyRef]:
+        """Return what a fact that names a policy switches to."""
+        return {name: document.ref for name, document in self.named.items()}
+
 
 @dataclass(slots=True, kw_only=True)
 class FactsForm:
@@ -52,8 +59,12 @@ class FactsForm:
     kind: Kind = DEFAULT_KIND
     provenance: str
     new_id: Callable[[], UUID]
+    _switches: dict[str, PolicyRef] = field(init=False)
     _order: FactOrder = field(default_factory=FactOrder)
     _used: dict[str, RenewalPolicy] = field(default_factory=dict[str, RenewalPolicy])
+
+    def __post_init__(self) -> None:
+        self._switches = self.policies_given.switches()
 
     @property
     def identity(self) -> str:
@@ -62,14 +73,19 @@ class FactsForm:
     def parse(self, fields: Mapping[str, object]) -> FactLine:
         return fact_line(fields)
 
-    def name(self, line: FactLine) -> Name:
-        return Name(NameKind.CREDENTIAL, line.credential)
+    def asked(self, line: FactLine) -> Name | None:
+        return None if self._order.knows(line.credential) else Name(NameKind.CREDENTIAL, line.credential)
 
-    def check(self, line: FactLine, held: UUID | None) -> None:
-        if held is not None and not self._order.knows(line.credential):
-            self._order.learn(
-                line.credential, last_at=_last_at(self.store.stream(held)), owner=_owner(self.store, held)
-            )
+    def learn(self, held: Loaded) -> None:
+        customers = {stream: _customer(held.heads[stream]) for stream in held.names.values()}
+        owners = self.store.names_of({customer for customer in customers.values() if customer is not None})
+        for name, stream in held.names.items():
+            customer = customers[stream]
+            # A customer who has been erased has no name, and no line is of one.
+            owner = "" if customer is None or customer not in owners else owners[customer].value
+            self._order.learn(name.value, last_at=_last_at(held.heads[stream]), owner=owner)
+
+    def check(self, line: FactLine) -> None:
         self._order.check_fact(line)
         if line.name is FactName.ISSUED:
             self._need(self.policies_given.for_kind(line.kind or self.kind))
@@ -88,14 +104,14 @@ class FactsForm:
         return self._used.values()
 
     def request(self, line: FactLine) -> Request:
+        name = Name(NameKind.CREDENTIAL, line.credential)
         if line.name is not FactName.ISSUED:
-            switches = {name: document.ref for name, document in self.policies_given.named.items()}
-            return AdoptFact(credential=self.name(line), fact=fact_of(line, switches))
+            return AdoptFact(credential=name, fact=fact_of(line, self._switches))
         kind = line.kind or self.kind
         return AdoptIssued(
             at=line.at,
             credential=self.new_id(),
-            name=self.name(line),
+            name=name,
             customer=Name(NameKind.CUSTOMER, line.customer or line.credential),
             customer_stream=self.new_id(),
             kind=kind,
@@ -105,6 +121,14 @@ class FactsForm:
 
     def _need(self, document: RenewalPolicy) -> None:
         self._used[document.digest] = document
+
+
+class _Caller(NamedTuple):
+    """A customer of a uses file, and ids for the customer and the first credential in case they are new."""
+
+    name: Name
+    customer_stream: UUID
+    stream: UUID
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,27 +144,38 @@ class UsesForm:
     reissue: bool
     provenance: str
     new_id: Callable[[], UUID]
+    _policy: RenewalPolicy = field(init=False)
+    _ref: PolicyRef = field(init=False)
+    _callers: Recent[str, _Caller] = field(default_factory=lambda: Recent[str, _Caller](CUSTOMERS_KEPT))
     _order: FactOrder = field(default_factory=FactOrder)
+
+    def __post_init__(self) -> None:
+        self._policy = self.policies_given.for_kind(self.kind)
+        self._ref = self._policy.ref
 
     @property
     def identity(self) -> str:
         return f"uses kind={self.kind} policy={self._policy.digest} reissue={self.reissue}"
 
-    @property
-    def _policy(self) -> RenewalPolicy:
-        return self.policies_given.for_kind(self.kind)
-
     def parse(self, fields: Mapping[str, object]) -> tuple[str, datetime]:
         return use_line(fields)
 
-    def name(self, line: tuple[str, datetime]) -> Name:
-        return Name(NameKind.CUSTOMER, line[0])
+    def asked(self, line: tuple[str, datetime]) -> Name | None:
+        return None if self._order.knows(line[0]) else Name(NameKind.CUSTOMER, line[0])
 
-    def check(self, line: tuple[str, datetime], held: UUID | None) -> None:
-        customer, at = line
-        if held is not None and not self._order.knows(customer):
-            self._order.learn(customer, last_at=_last_of_customer(self.store, held, self.kind), owner=customer)
-        self._order.check_use(customer, at)
+    def learn(self, held: Loaded) -> None:
+        latest = {name: self._latest(held.heads[stream], stream) for name, stream in held.names.items()}
+        heads = self.store.load(streams=set(latest.values()), names=(), commands=()).heads
+        for name, stream in latest.items():
+            self._order.learn(name.value, last_at=_last_at(heads[stream]), owner=name.value)
+
+    def _latest(self, customer: Head, stream: UUID) -> UUID:
+        """Return the customer's last credential of the kind, or the customer's own stream."""
+        latest = customer.state.latest(self.kind) if isinstance(customer.state, Customer) else None
+        return stream if latest is None else latest
+
+    def check(self, line: tuple[str, datetime]) -> None:
+        self._order.check_use(*line)
 
     def recall(self, line: tuple[str, datetime]) -> None:
         self._order.check_use(*line)
@@ -150,31 +185,28 @@ class UsesForm:
 
     def request(self, line: tuple[str, datetime]) -> Request:
         customer, at = line
+        # Ids are taken once, whichever line of a customer takes them: they serve for all, and cost more than the rest.
+        caller = self._callers.get(customer)
+        if caller is None:
+            caller = _Caller(Name(NameKind.CUSTOMER, customer), self.new_id(), self.new_id())
+            self._callers.put(customer, caller)
         return AdoptAttempt(
             at=at,
-            customer=Name(NameKind.CUSTOMER, customer),
-            customer_stream=self.new_id(),
-            stream=self.new_id(),
+            customer=caller.name,
+            customer_stream=caller.customer_stream,
+            # A reissue takes one each time.
+            stream=self.new_id() if self.reissue else caller.stream,
             kind=self.kind,
-            policy=self._policy.ref,
+            policy=self._ref,
             provenance=self.provenance,
             reissue=self.reissue,
         )
 
 
-def _last_at(history: Iterable[RecordedEvent]) -> datetime:
-    return max(recorded.event.at for recorded in history)
+def _last_at(head: Head) -> datetime:
+    assert head.latest_at is not None  # noqa: S101 (what has a name has events)
+    return head.latest_at
 
 
-def _last_of_customer(store: EventStore, stream: UUID, kind: Kind) -> datetime:
-    """Return when the ledger last heard of what the customer holds."""
-    head = store.load(streams=(stream,), names=(), commands=()).heads[stream]
-    latest = head.state.latest(kind) if isinstance(head.state, Customer) else None
-    return _last_at(store.stream(stream if latest is None else latest))
-
-
-def _owner(store: EventStore, stream: UUID) -> str:
-    head = store.load(streams=(stream,), names=(), commands=()).heads[stream]
-    known = credential.issued(head.state if isinstance(head.state, credential.Credential) else None)
-    name = store.names_of((known.customer,)).get(known.customer)
-    return "" if name is None else name.value
+def _customer(head: Head) -> UUID | None:
+    return head.state.customer if isinstance(head.state, credential.Application | credential.Credential) else None

@@ -10,14 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from sealbook.application.commands import Command, Request
 from sealbook.application.facts import BadLine
 from sealbook.application.ledger import Outcome, RefusedInWhole, execute
 from sealbook.application.names import Name
-from sealbook.application.ports import EventStore, ImportProgress, Unavailable
+from sealbook.application.ports import EventStore, ImportProgress, Loaded, Unavailable
+from sealbook.application.remembering import RememberingStore
 from sealbook.application.requests import OnPolicy
 from sealbook.domain import policy
 from sealbook.domain.credential import FactNotApplied
@@ -44,13 +45,22 @@ class OtherOptions(Exception):
     """The file was imported, or begun, with other options."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One line of a file: its number, its text, and its fields or why it has none."""
 
     number: int
     text: bytes
     fields: Mapping[str, object] | BadLine
+
+
+class Advanced(Protocol):
+    """Who is told how far an import is: the number of a line, and of the last one; None while that is not known."""
+
+    def __call__(self, done: int, total: int | None = None) -> None: ...
+
+
+def _unheard(done: int, total: int | None = None) -> None:
+    """Nobody wants to know."""
 
 
 class File(Protocol):
@@ -76,12 +86,16 @@ class Form(Protocol[Line]):
         """Return a line that is good by itself. Raises BadLine."""
         ...
 
-    def name(self, line: Line) -> Name:
-        """Return the name by which the ledger may know what the line speaks of."""
+    def asked(self, line: Line) -> Name | None:
+        """Return the name by which the ledger may know what the line speaks of; None if the lines before said it."""
         ...
 
-    def check(self, line: Line, held: UUID | None) -> None:
-        """Check a line after those before it; `held` is what the ledger has by its name. Raises BadLine."""
+    def learn(self, held: Loaded) -> None:
+        """Take note of what the ledger holds of the names that were asked for."""
+        ...
+
+    def check(self, line: Line) -> None:
+        """Check a line after those before it. Raises BadLine."""
         ...
 
     def recall(self, line: Line) -> None:
@@ -121,7 +135,7 @@ class Import(Generic[Line]):
     """One import of one file.
 
     `skip` takes a bad line and the reason; None stops at the first one with LineError.
-    `advanced` is told the number of the last line that is in.
+    `advanced` is told the last line that was checked, without a total; then the last one that is in.
     """
 
     store: EventStore
@@ -130,9 +144,14 @@ class Import(Generic[Line]):
     now: datetime
     new_id: Callable[[], UUID]
     skip: Callable[[Row, str], None] | None = None
-    advanced: Callable[[int], None] = lambda _number: None
+    advanced: Advanced = _unheard
+    _memory: RememberingStore = field(init=False)
     _done: int = 0
+    _last: int = 0
     _bad: set[int] = field(default_factory=set[int])
+
+    def __post_init__(self) -> None:
+        self._memory = RememberingStore(self.store)
 
     def run(self) -> ImportResult:
         """Import what is not in yet.
@@ -147,15 +166,16 @@ class Import(Generic[Line]):
             return result
         for rows in _batches(self.file.rows()):
             self._check(rows)
+            self._last = rows[-1].number
+            self.advanced(self._last)
         self._adopt_policies()
         for rows in _batches(row for row in self.file.rows() if row.number > result.resumed_at):
-            good = [row for row in rows if row.number not in self._bad]
             last = rows[-1].number
-            outcomes = self._write(good, self._step(digest, last))
+            outcomes = self._write([row for row in rows if row.number not in self._bad], self._step(digest, last))
             result.count(outcomes)
             result.lines += len(outcomes)
             self._done = last
-            self.advanced(last)
+            self.advanced(last, self._last)
         execute(self.store, [], progress=self._step(digest, self._done, finished=True))
         result.skipped = len(self._bad)
         return result
@@ -186,12 +206,13 @@ class Import(Generic[Line]):
                 parsed.append((row, self._parsed(row)))
             except BadLine as bad:
                 self._refuse(row, str(bad), told=row.number <= done)
-        names = {self.form.name(line) for row, line in parsed if row.number > done}
-        held = self.store.load(streams=(), names=names, commands=()).names
+        asked = (self.form.asked(line) for row, line in parsed if row.number > done)
+        names = {name for name in asked if name is not None}
+        self.form.learn(self.store.load(streams=(), names=names, commands=()))
         for row, line in parsed:
             try:
                 if row.number > done:
-                    self.form.check(line, held.get(self.form.name(line)))
+                    self.form.check(line)
                 else:
                     self.form.recall(line)
             except BadLine as bad:
@@ -228,14 +249,19 @@ class Import(Generic[Line]):
                 raise Refused(outcome.refusal, outcome.message)
 
     def _write(self, rows: Sequence[Row], step: ImportProgress) -> list[Outcome]:
-        kept = list(rows)
+        kept = [(row, self._parsed(row)) for row in rows]
+        afresh = False
         while True:
-            commands = [_command(self.form.request(self._parsed(row))) for row in kept]
+            commands = [_command(self.form.request(line)) for _, line in kept]
             try:
-                return execute(self.store, commands, progress=step)
+                return execute(self._memory, commands, progress=step)
             except RefusedInWhole as refused:
-                bad = kept.pop(refused.index)
-                self._refuse(bad, refused.message)
+                if afresh:
+                    bad, _ = kept.pop(refused.index)
+                    self._refuse(bad, refused.message)
+                # Else what is remembered may be of yesterday: a line is bad by what the ledger has now.
+                self._memory.forget()
+                afresh = True
 
 
 def _command(request: Request) -> Command:

@@ -4,11 +4,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from sealbook.application.names import Name, NameKind
-from sealbook.domain.catalogue import Aggregate, Event, RecordedEvent
+from sealbook.domain.catalogue import Aggregate, Event, RecordedEvent, evolve
 from sealbook.domain.errors import Refusal
 from sealbook.projections.counts import Tally
 
@@ -25,19 +25,26 @@ class OutcomeUnknown(Exception):
     """The connection broke after a commit was sent: send the same command id again to learn its outcome."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """A stream's last version and the state folded up to it. A stream without events has version 0."""
+class Head(NamedTuple):
+    """A stream's last version and the state folded up to it. A stream without events has version 0.
+
+    `latest_at` is the latest moment that its events speak of: as of then or later, the state is the answer.
+    """
 
     version: int
     state: Aggregate
+    latest_at: datetime | None = None
+
+    def after(self, event: Event) -> "Head":
+        """Return the head that an event leaves."""
+        latest_at = event.at if self.latest_at is None else max(self.latest_at, event.at)
+        return Head(self.version + 1, evolve(self.state, event), latest_at)
 
 
 NO_HEAD = Head(version=0, state=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredOutcome:
+class StoredOutcome(NamedTuple):
     """How a command was answered when it was carried out; `refusal` is set for a recorded refusal."""
 
     digest: bytes
@@ -59,8 +66,7 @@ class Loaded:
     outcomes: Mapping[UUID, StoredOutcome]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewEvent:
+class NewEvent(NamedTuple):
     stream: UUID
     version: int
     actor: str
@@ -70,8 +76,7 @@ class NewEvent:
     event: Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewOutcome:
+class NewOutcome(NamedTuple):
     """The outcome of a command, kept with its events. `last_event` is the place of its last one in the group."""
 
     command_id: UUID
@@ -113,7 +118,8 @@ class ImportProgress:
 class Appended:
     """What an append came to. A group left out has no position; the rest says why.
 
-    `positions` holds, by the group's place in the batch, the position of its first event.
+    `positions` holds, by the group's place in the batch, the position of its first event. `forgotten`
+    are command ids of days whose ids are gone: whether they were carried out is no longer known.
     """
 
     recorded_at: datetime
@@ -122,6 +128,7 @@ class Appended:
     stale: Mapping[UUID, Head]
     taken: Mapping[Name, UUID]
     outcomes: Mapping[UUID, StoredOutcome]
+    forgotten: frozenset[UUID] = frozenset()
 
 
 class EventStore(Protocol):
@@ -149,8 +156,8 @@ class EventStore(Protocol):
         """Return the events that follow a position, in order. One that is missing is missing for good."""
         ...
 
-    def stream(self, stream: UUID) -> list[RecordedEvent]:
-        """Return a stream's events in version order."""
+    def stream(self, stream: UUID, *, after: int = 0) -> list[RecordedEvent]:
+        """Return a stream's events that follow a version, in order."""
         ...
 
     def last_position(self) -> int: ...
@@ -176,23 +183,45 @@ class EventStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lag:
+    """How far read models are behind the book.
+
+    `seconds` is the age of the first event that they do not hold yet, by the database's clock; 0 where none is left.
+    """
+
+    position: int
+    positions: int
+    seconds: float
+
+
 class ReadModels(Protocol):
     """Current states and counts kept as tables, always a fold of the log up to a position."""
 
     def catch_up(self, *, advanced: Callable[[int], None] = ...) -> int:
-        """Read the log to its end; return the position reached."""
+        """Read the log to its end; return the position reached. Models that an older version made are built anew."""
         ...
 
     def rebuild(self, *, advanced: Callable[[int], None] = ...) -> int:
         """Build the models anew beside the old ones and swap them; return the position reached."""
         ...
 
+    def lag(self) -> Lag:
+        """Return how far the models are behind. Models that are not there stand at position 0."""
+        ...
+
     def tally(self, *, as_of: datetime) -> Tally | None:
-        """Return the tally of the whole log, or None if something in it lies after the moment."""
+        """Return the tally of all that the models hold, or None.
+
+        None if something in it lies after the moment, or another version made the models.
+        """
         ...
 
     def differences(self) -> list[str]:
-        """Return where the models differ from a fold of the log; empty is good."""
+        """Return where the models differ from a fold of the log; empty is good.
+
+        Models that another version made answer nothing, and are not compared.
+        """
         ...
 
 

@@ -6,14 +6,14 @@ from datetime import datetime
 from uuid import UUID
 
 from sealbook.application.names import Name, NameKind
-from sealbook.application.ports import EventStore, read_all
+from sealbook.application.ports import NO_HEAD, EventStore, read_all
 from sealbook.domain import policy
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy import Policy, PolicyBook
 from sealbook.projections.counts import Report, Tally, report, tally
 from sealbook.projections.expiry import Expiry, expiry
-from sealbook.projections.moment import credential_at, known_by
+from sealbook.projections.moment import Moment, credential_at, known_by, moment_of
 from sealbook.projections.renewal_eligibility import RenewalEligibility, renewal_eligibility
 from sealbook.projections.timeline import Entry, timeline
 from sealbook.projections.validity import Validity, current_validity
@@ -47,8 +47,13 @@ def find(store: EventStore, text: str, *, kinds: Sequence[NameKind]) -> UUID:
 
 def policies(store: EventStore, *, known_at: datetime | None = None) -> PolicyBook:
     """Return every policy that the ledger had learned of by a moment."""
+    named = store.named(NameKind.POLICY)
+    if known_at is None:
+        heads = store.load(streams=named.values(), names=(), commands=()).heads
+        states = {name.value: heads[stream].state for name, stream in named.items()}
+        return PolicyBook({policy_id: state for policy_id, state in states.items() if isinstance(state, Policy)})
     book: dict[str, Policy] = {}
-    for name, stream in store.named(NameKind.POLICY).items():
+    for name, stream in named.items():
         events = [recorded.event for recorded in known_by(store.stream(stream), known_at)]
         book[name.value] = policy.fold(event for event in events if isinstance(event, policy.Event))
     return PolicyBook(book)
@@ -56,15 +61,26 @@ def policies(store: EventStore, *, known_at: datetime | None = None) -> PolicyBo
 
 def show(store: EventStore, credential: str, *, as_of: datetime, known_at: datetime | None) -> Standing:
     """Answer what a credential was like at `as_of`, by what was known at `known_at`. Raises Refused(not_found)."""
-    history = known_by(store.stream(find(store, credential, kinds=[NameKind.CREDENTIAL])), known_at)
+    stream = find(store, credential, kinds=[NameKind.CREDENTIAL])
     known = policies(store, known_at=known_at)
-    moment = credential_at(history, as_of=as_of, policies=known)
+    moment = _now(store, stream, as_of, known) if known_at is None else None
+    if moment is None:
+        moment = credential_at(known_by(store.stream(stream), known_at), as_of=as_of, policies=known)
     return Standing(
         as_of=as_of,
         validity=current_validity(moment, known),
         expiry=expiry(moment, known),
         eligibility=renewal_eligibility(moment, known),
     )
+
+
+def _now(store: EventStore, stream: UUID, as_of: datetime, known: PolicyBook) -> Moment | None:
+    """Answer from the head, however long the history is; None where something in it lies after the moment."""
+    head = store.load(streams=(stream,), names=(), commands=()).heads.get(stream, NO_HEAD)
+    if head.latest_at is None or head.latest_at > as_of:
+        return None
+    last = store.stream(stream, after=head.version - 1)[0]
+    return moment_of(head.state, as_of=as_of, policies=known, version=head.version, position=last.position)
 
 
 def history(

@@ -1,13 +1,14 @@
 """What a batch of decisions sees: the loaded heads, moved on by each command before."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
+from weakref import proxy
 
 from sealbook.application.names import Name, NameKind, Ref
 from sealbook.application.ports import Head
-from sealbook.domain import catalogue, credential, customer, device
+from sealbook.domain import credential, customer, device
 from sealbook.domain.catalogue import Aggregate, Event
 from sealbook.domain.credential import Application, Credential
 from sealbook.domain.customer import Customer
@@ -31,11 +32,20 @@ class NotLoaded(Exception):
 class Decided:
     """What one command read and would write."""
 
-    read: set[UUID] = field(default_factory=set[UUID])
-    asked: set[Name] = field(default_factory=set[Name])
-    heads: dict[UUID, Head] = field(default_factory=dict[UUID, Head])
-    names: dict[Name, UUID] = field(default_factory=dict[Name, UUID])
-    events: list[tuple[UUID, Event]] = field(default_factory=list[tuple[UUID, Event]])
+    read: set[UUID]
+    asked: set[Name]
+    heads: dict[UUID, Head]
+    names: dict[Name, UUID]
+    events: list[tuple[UUID, Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class _KnownPolicy:
+    """A policy, with what has to be noted of each command that asks for it."""
+
+    policy: Policy
+    asked: frozenset[Name]
+    read: frozenset[UUID]
 
 
 class View:
@@ -48,13 +58,15 @@ class View:
     def __init__(self, *, heads: Mapping[UUID, Head], names: Mapping[Name, UUID | None], kinds: KindBook) -> None:
         self._heads = dict(heads)
         self._names = dict(names)
-        self._decided = Decided()
-        self.policies = PolicyBook(_LoadedPolicies(self))
+        self._known_policies: dict[str, _KnownPolicy] = {}
+        self._decided = _undecided()
+        # By a proxy: a cycle would keep all heads of a batch until the garbage collector looks.
+        self.policies = PolicyBook(_LoadedPolicies(proxy(self)))
         self.kinds = kinds
 
     def begin(self) -> Decided:
         """Start a command and return where its reads and decisions gather."""
-        self._decided = Decided()
+        self._decided = _undecided()
         return self._decided
 
     def accept(self) -> None:
@@ -88,12 +100,23 @@ class View:
 
     def credential(self, stream: UUID) -> credential.State:
         state = self.aggregate(stream)
-        if state is None or isinstance(state, Application | Credential):
-            return state
-        raise Refused(Refusal.NOT_FOUND, "that id is not of a credential: check the id")
+        match state:
+            case Credential() | Application() | None:
+                return state
+            case _:
+                raise Refused(Refusal.NOT_FOUND, "that id is not of a credential: check the id")
 
     def policy(self, stream: UUID) -> Policy:
         return self._state(Policy, stream) or UNKNOWN
+
+    def policy_named(self, policy_id: str) -> Policy | None:
+        """Return a policy by its id, or None for one that nothing has: found once, and noted of each command."""
+        known = self._known_policies.get(policy_id) or self._find_policy(policy_id)
+        if known is None:
+            return None
+        self._decided.asked |= known.asked
+        self._decided.read |= known.read
+        return known.policy
 
     def claim(self, name: Name, stream: UUID) -> None:
         """Give a stream its name. Raises Refused(duplicate) if something has it."""
@@ -103,11 +126,15 @@ class View:
 
     def apply(self, stream: UUID, events: Sequence[Event]) -> None:
         """Note what this command decided about a stream."""
+        if not events:
+            return
+        head = self._head(stream)
         for event in events:
-            head = self._head(stream)
-            moved = Head(version=head.version + 1, state=catalogue.evolve(head.state, event))
-            self._decided.heads[stream] = moved
+            head = head.after(event)
             self._decided.events.append((stream, event))
+        self._decided.heads[stream] = head
+        if isinstance(head.state, Policy):
+            self._known_policies.clear()
 
     def aggregate(self, stream: UUID) -> Aggregate:
         """Return the state of whatever a stream is of. Raises Refused(not_found) for a library's own stream."""
@@ -122,14 +149,30 @@ class View:
             return state
         raise Refused(Refusal.NOT_FOUND, f"that id is not of a {kind.__name__.lower()}: check the id")
 
+    def _find_policy(self, policy_id: str) -> _KnownPolicy | None:
+        name = Name(NameKind.POLICY, policy_id)
+        stream = self.find(name)
+        if stream is None:
+            return None
+        known = _KnownPolicy(self.policy(stream), frozenset({name}), frozenset({stream}))
+        if name not in self._decided.names and stream not in self._decided.heads:
+            # What this command does to a policy stays its own until it is accepted.
+            self._known_policies[policy_id] = known
+        return known
+
     def _head(self, stream: UUID) -> Head:
-        self._decided.read.add(stream)
         moved = self._decided.heads.get(stream)
         if moved is not None:
             return moved
-        if stream not in self._heads:
+        self._decided.read.add(stream)
+        head = self._heads.get(stream)
+        if head is None:
             raise NotLoaded(stream)
-        return self._heads[stream]
+        return head
+
+
+def _undecided() -> Decided:
+    return Decided(read=set(), asked=set(), heads={}, names={}, events=[])
 
 
 class _LoadedPolicies(Mapping[str, Policy]):
@@ -139,10 +182,10 @@ class _LoadedPolicies(Mapping[str, Policy]):
         self._view = view
 
     def __getitem__(self, policy_id: str) -> Policy:
-        stream = self._view.find(Name(NameKind.POLICY, policy_id))
-        if stream is None:
+        policy = self._view.policy_named(policy_id)
+        if policy is None:
             raise KeyError(policy_id)
-        return self._view.policy(stream)
+        return policy
 
     def __iter__(self) -> Iterator[str]:
         raise TypeError("a view's policies are asked for one by one")

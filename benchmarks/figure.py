@@ -31,16 +31,25 @@ class Figure:
         return {
             "bench": self.bench,
             "case": self.case,
-            "value": round(self.value, 1),
+            "value": _rounded(self.value),
             "unit": self.unit,
-            "rounds": [round(each, 1) for each in self.rounds],
+            "rounds": [_rounded(each) for each in self.rounds],
             "against": self.against,
-            "against_value": round(self.against_value, 1),
-            "ratio": round(self.ratio, 3),
+            "against_value": _rounded(self.against_value),
+            "ratio": float(f"{self.ratio:.4g}"),
         }
 
     def as_text(self) -> str:
         return (
-            f"{self.bench:<9}{self.case:<26}{self.value:>12,.0f} {self.unit:<14}"
-            f"{self.ratio:>8.3f} of {self.against} ({self.against_value:,.0f})"
+            f"{self.bench:<9}{self.case:<58}{_shown(self.value):>12} {self.unit:<14}"
+            f"{self.ratio:>9.3f} of {self.against} ({_shown(self.against_value)})"
         )
+
+
+def _rounded(value: float) -> float:
+    # A rate needs no fraction; a latency may be one.
+    return round(value, 1) if value >= 100 else float(f"{value:.4g}")
+
+
+def _shown(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"

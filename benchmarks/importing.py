@@ -1,25 +1,32 @@
-"""Lines imported a second, against the same lines in a COPY into a bare table."""
+"""Lines imported a second over the whole path, against the same lines in a COPY into a bare table."""
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
+from psycopg import Connection
+
 from benchmarks.figure import Figure
-from benchmarks.history import write_uses
-from benchmarks.ledger import bench
+from benchmarks.history import write_facts, write_uses
+from benchmarks.ledger import Bench, bench
+from benchmarks.plan import Plan
+from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
-from sealbook.adapters.history_files import given_policies, uses_file
+from sealbook.adapters.history_files import facts_file, given_policies, uses_file
 from sealbook.adapters.ids import new_id
 from sealbook.application.facts import DEFAULT_KIND
-from sealbook.application.import_forms import UsesForm
+from sealbook.application.import_forms import FactsForm, UsesForm
 from sealbook.application.importing import Import
+
+BARE = "CREATE TABLE IF NOT EXISTS bare (line text)"
+# What stands in no file keeps each line whole.
+COPY = "COPY bare FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')"
 
 
 def import_uses(store: PostgresEventStore, path: Path) -> float:
     """Import a uses file; return the seconds that it took."""
-    begun = time.perf_counter()
     form = UsesForm(
         store=store,
         policies_given=given_policies([]),
@@ -28,30 +35,59 @@ def import_uses(store: PostgresEventStore, path: Path) -> float:
         provenance="bench",
         new_id=new_id,
     )
-    Import(store=store, file=uses_file(path), form=form, now=datetime.now(UTC), new_id=new_id).run()
-    return time.perf_counter() - begun
+    job = Import(store=store, file=uses_file(path), form=form, now=datetime.now(UTC), new_id=new_id)
+    return _seconds(job.run)
 
 
-def run(rounds: int) -> Iterator[Figure]:
+def import_facts(store: PostgresEventStore, path: Path) -> float:
+    """Import a facts file; return the seconds that it took."""
+    form = FactsForm(
+        store=store, policies_given=given_policies([]), kind=DEFAULT_KIND, provenance="bench", new_id=new_id
+    )
+    job = Import(store=store, file=facts_file(path), form=form, now=datetime.now(UTC), new_id=new_id)
+    return _seconds(job.run)
+
+
+def run(plan: Plan) -> Iterator[Figure]:
     with bench() as place, tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "uses.csv"
-        lines = write_uses(path)
-        imported: list[float] = []
-        copied: list[float] = []
-        with connected(place.server.dsn()) as connection:
-            connection.execute("CREATE TABLE bare (customer text, used_at bigint)")
-            for number in range(rounds):
-                begun = time.perf_counter()
-                with connection.cursor().copy("COPY bare FROM STDIN (FORMAT csv, HEADER)") as copy:
-                    copy.write(path.read_bytes())
-                copied.append(lines / (time.perf_counter() - begun))
-                with place.store(f"import_{number}") as store:
-                    imported.append(lines / import_uses(store, path))
-        yield Figure(
-            bench="import",
-            case="uses file",
-            unit="lines/s",
-            rounds=tuple(imported),
-            against="COPY into a bare table",
-            against_rounds=tuple(copied),
-        )
+        uses, facts = Path(folder) / "uses.csv", Path(folder) / "facts.jsonl"
+        yield _figure(place, "uses file", uses, write_uses(uses, lines=plan.size), import_uses, plan.rounds)
+        yield _figure(place, "facts file", facts, write_facts(facts, lines=plan.size), import_facts, plan.rounds)
+
+
+def _figure(
+    place: Bench,
+    case: str,
+    path: Path,
+    lines: int,
+    imported_into: Callable[[PostgresEventStore, Path], float],
+    rounds: int,
+) -> Figure:
+    imported: list[float] = []
+    copied: list[float] = []
+    with connected(place.server.dsn()) as connection:
+        connection.execute(BARE)
+        for number in range(rounds):
+            copied.append(lines / _seconds(lambda: _copy(connection, path)))
+            with place.store(f"{path.stem}_{number}") as store:
+                imported.append(lines / imported_into(store, path))
+    return Figure(
+        bench="import",
+        case=case,
+        unit="lines/s",
+        rounds=tuple(imported),
+        against="COPY into a bare table",
+        against_rounds=tuple(copied),
+    )
+
+
+def _copy(connection: Connection, path: Path) -> None:
+    with connection.cursor().copy(COPY) as copy:
+        copy.write(path.read_bytes())
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    with seldom_collected():
+        begun = time.perf_counter()
+        work()
+        return time.perf_counter() - begun

@@ -26,6 +26,8 @@ from sealbook.domain import policy
 from sealbook.domain.presets import preset_policies
 
 POLICY = preset_policies()["D"]
+PGBENCH_SECONDS_MIN = 1
+SINGLE_ROW = "INSERT INTO single_rows (body) VALUES ('twohundredbytes' || repeat('x', 185));"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,35 +36,44 @@ class Bench:
 
     @contextmanager
     def store(self, name: str) -> Generator[PostgresEventStore]:
-        """Give a fresh ledger with one policy."""
+        """Give a fresh ledger with one policy, in a database of that name."""
         keys = new_keys()
         dsn = create_database(self.server, name)
         with connected(dsn) as connection:
             schema.migrate(connection, keys=keys, new_id=new_id)
         store = PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom)
-        request = OnPolicy(
-            policy_id=POLICY.policy_id,
-            stream=new_id(),
-            command=policy.Adopt(at=datetime.now(UTC), document=POLICY),
-        )
-        execute(store, [Command(request=request, command_id=None, actor="bank", channel="bench")])
+        execute(store, [adopt_policy(datetime.now(UTC))])
         try:
             yield store
         finally:
             store.close()
 
-    def pgbench(self, script: str, *, clients: int, seconds: int) -> float:
-        """Return the transactions a second of a script, on the same server."""
+    def dsn(self, name: str) -> str:
+        return self.server.dsn(name)
+
+    def create_single_rows(self) -> None:
+        """Make the table that SINGLE_ROW inserts into."""
+        with connected(self.server.dsn()) as connection:
+            connection.execute("CREATE TABLE single_rows (id bigserial PRIMARY KEY, body text)")
+
+    def pgbench(self, script: str, *, clients: int, seconds: float) -> float:
+        """Return the transactions a second of a script, on the same server. Its own time is in whole seconds."""
         parts = conninfo_to_dict(self.server.dsn())
+        whole = max(PGBENCH_SECONDS_MIN, round(seconds))
         with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
             file.write(script)
             file.flush()
-            command = [str(binaries.find().folder / "pgbench"), "-n", "-M", "prepared", "-T", str(seconds)]
-            command += ["-c", str(clients), "-j", "2", "-f", file.name]
+            command = [str(binaries.find().folder / "pgbench"), "-n", "-M", "prepared", "-T", str(whole)]
+            command += ["-c", str(clients), "-j", str(min(2, clients)), "-f", file.name]
             command += ["-h", str(parts["host"]), "-p", str(parts["port"]), "-U", str(parts["user"])]
             done = subprocess.run([*command, str(parts["dbname"])], capture_output=True, text=True, check=True)
         (line,) = [line for line in done.stdout.splitlines() if line.startswith("tps = ")]
         return float(line.split()[2])
+
+
+def adopt_policy(at: datetime) -> Command:
+    request = OnPolicy(policy_id=POLICY.policy_id, stream=new_id(), command=policy.Adopt(at=at, document=POLICY))
+    return Command(request=request, command_id=None, actor="bank", channel="bench")
 
 
 @contextmanager

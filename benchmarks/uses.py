@@ -1,89 +1,128 @@
-"""Durable uses a second over the whole path of one synchronous writer, against pgbench's single-row commits."""
+"""Durable uses a second over the whole path, against the plain library and pgbench's single-row commits."""
 
-import time
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from random import Random
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from uuid import UUID
 
+from benchmarks.adopting import adopted
+from benchmarks.callers import Place, Sample, UsesRecorded, call
 from benchmarks.figure import Figure
-from benchmarks.ledger import POLICY, Bench, bench
-from sealbook.adapters.eventstore.postgres import PostgresEventStore
-from sealbook.adapters.ids import new_id
-from sealbook.application.adopting import AdoptIssued
-from sealbook.application.commands import Command
-from sealbook.application.ledger import execute
-from sealbook.application.names import Name, NameKind
-from sealbook.application.requests import OnCredential
-from sealbook.domain.credential import Use
-from sealbook.domain.values import Kind
+from benchmarks.ledger import SINGLE_ROW, bench
+from benchmarks.plain_library import Cards
+from benchmarks.plan import Plan
+from benchmarks.writers import routed, writer_processes
+from sealbook.adapters.postgres.databases import create_database
 
-CREDENTIALS = 5_000
-SECONDS = 3
-BATCHES = (1, 32, 256)
-INSERT = "INSERT INTO pgbench_rows (body) VALUES ('twohundredbytes' || repeat('x', 185));"
+CALLERS = (1, 8, 32, 256, 1_000)
+THREADS = (1, 8)
+CLIENTS = (1, 32)
+WRITERS = (2, 4)
+ONE_WRITER = "one writer"
+CALLERS_OF_WRITERS = 256
 
 
-def run(rounds: int) -> Iterator[Figure]:
-    with bench() as place, place.store("uses") as store:
-        names = _issued(store)
-        _create_table(place)
-        measured: dict[int, list[float]] = {batch: [] for batch in BATCHES}
-        ceiling: list[float] = []
-        for number in range(rounds):
-            ceiling.append(place.pgbench(INSERT, clients=32, seconds=SECONDS))
-            for batch in BATCHES:
-                measured[batch].append(_uses_a_second(store, names, batch, Random(number)))
-        for batch, values in measured.items():
-            yield Figure(
-                bench="uses",
-                case=f"one writer, batch {batch}",
-                unit="uses/s",
-                rounds=tuple(values),
-                against="pgbench single-row commits, 32 clients",
-                against_rounds=tuple(ceiling),
-            )
+def run(plan: Plan) -> Iterator[Figure]:
+    ours, library = defaultdict[str, list[Sample]](list), defaultdict[int, list[Sample]](list)
+    commits = defaultdict[int, list[float]](list)
+    with ExitStack() as stack:
+        server = stack.enter_context(bench())
+        store = stack.enter_context(server.store("uses"))
+        writers = stack.enter_context(writer_processes(max(WRITERS)))
+        cards = Cards(create_database(server.server, "library"), threads=max(THREADS))
+        stack.callback(cards.close)
+        server.create_single_rows()
+        credentials, of_library = adopted(store, plan.size), cards.issued(plan.size)
+        place, recorded = Place(dsn=server.dsn("uses"), keys=store.keys), UsesRecorded(store.connection)
+        shares = _shares(credentials)
+        for number in range(plan.rounds):
+            for clients in CLIENTS:
+                commits[clients].append(server.pgbench(SINGLE_ROW, clients=clients, seconds=plan.seconds))
+            for threads in THREADS:
+                library[threads].append(cards.call(of_library, threads=threads, seconds=plan.seconds))
+            for callers in CALLERS:
+                sample = call(place, credentials, callers=callers, seconds=plan.seconds, seed=number)
+                recorded.check(acknowledged=sample.uses)
+                ours[_callers(callers)].append(sample)
+            for case, share in shares.items():
+                sample = writers.call(place, share, callers=CALLERS_OF_WRITERS, seconds=plan.seconds)
+                recorded.check(acknowledged=sample.uses)
+                ours[case].append(sample)
+    yield from _of_callers(ours, library, commits)
+    yield from _of_writers(ours)
+    yield from _of_library(library, commits)
 
 
-def _issued(store: PostgresEventStore) -> list[Name]:
-    at = datetime.now(UTC) - timedelta(days=100)
-    names = [Name(NameKind.CREDENTIAL, f"B{number}") for number in range(CREDENTIALS)]
-    requests = [
-        AdoptIssued(
-            at=at,
-            credential=new_id(),
-            name=name,
-            customer=Name(NameKind.CUSTOMER, name.value),
-            customer_stream=new_id(),
-            kind=Kind.KB_MOBILE_CERTIFICATE,
-            policy=POLICY.ref,
-            provenance="bench",
-        )
-        for name in names
-    ]
-    for start in range(0, CREDENTIALS, 1_000):
-        batch = requests[start : start + 1_000]
-        execute(store, [Command(request=each, command_id=None, actor="bench", channel="bench") for each in batch])
-    return names
+def _shares(credentials: Sequence[UUID]) -> dict[str, Sequence[Sequence[UUID]]]:
+    """Return, by case, the credentials that each writer's callers use."""
+    shares: dict[str, Sequence[Sequence[UUID]]] = {ONE_WRITER: [credentials]}
+    for writers in WRITERS:
+        shares[f"{writers} writers, same streams"] = [credentials] * writers
+        shares[f"{writers} writers, routed streams"] = routed(credentials, writers=writers)
+    return shares
 
 
-def _create_table(place: Bench) -> None:
-    place.pgbench(
-        "CREATE TABLE IF NOT EXISTS pgbench_rows (id bigserial PRIMARY KEY, body text);", clients=1, seconds=1
+def _of_callers(
+    ours: dict[str, list[Sample]], library: dict[int, list[Sample]], commits: dict[int, list[float]]
+) -> Iterator[Figure]:
+    for callers in CALLERS:
+        clients = min(CLIENTS) if callers == 1 else max(CLIENTS)
+        yield _rate(_callers(callers), ours[_callers(callers)], _pgbench(clients), commits[clients])
+    for callers in CALLERS:
+        # One caller beside one thread; many beside what the library makes of many.
+        case, threads = _callers(callers), min(THREADS) if callers == 1 else max(THREADS)
+        yield _rate(case, ours[case], _library(threads), _rates(library[threads]))
+        for percent in (50, 99):
+            yield _latency(case, percent, ours[case], _library(threads), library[threads])
+
+
+def _of_writers(ours: dict[str, list[Sample]]) -> Iterator[Figure]:
+    one = ours[ONE_WRITER]
+    for case in (each for each in ours if " writers, " in each):
+        named = f"{case}, {CALLERS_OF_WRITERS} callers"
+        yield _rate(named, ours[case], ONE_WRITER, _rates(one))
+        for percent in (50, 99):
+            yield _latency(named, percent, ours[case], ONE_WRITER, one)
+
+
+def _of_library(library: dict[int, list[Sample]], commits: dict[int, list[float]]) -> Iterator[Figure]:
+    for threads, clients in zip(THREADS, CLIENTS, strict=True):
+        yield _rate(_library(threads), library[threads], _pgbench(clients), commits[clients])
+
+
+def _rate(case: str, samples: list[Sample], against: str, against_rounds: list[float]) -> Figure:
+    return Figure(
+        bench="uses",
+        case=case,
+        unit="uses/s",
+        rounds=tuple(_rates(samples)),
+        against=against,
+        against_rounds=tuple(against_rounds),
     )
 
 
-def _uses_a_second(store: PostgresEventStore, names: list[Name], batch: int, random: Random) -> float:
-    done, begun = 0, time.perf_counter()
-    while time.perf_counter() < begun + SECONDS:
-        commands = [
-            Command(
-                request=OnCredential(credential=name, command=Use(at=datetime.now(UTC))),
-                command_id=new_id(),
-                actor="holder",
-                channel="app",
-            )
-            for name in random.sample(names, batch)
-        ]
-        outcomes = execute(store, commands)
-        done += sum(outcome.accepted for outcome in outcomes)
-    return done / (time.perf_counter() - begun)
+def _latency(case: str, percent: int, samples: list[Sample], against: str, rivals: list[Sample]) -> Figure:
+    return Figure(
+        bench="uses",
+        case=f"{case}, p{percent}",
+        unit="ms",
+        rounds=tuple(sample.percentile_ms(percent) for sample in samples),
+        against=f"{against}, p{percent}",
+        against_rounds=tuple(rival.percentile_ms(percent) for rival in rivals),
+    )
+
+
+def _rates(samples: list[Sample]) -> list[float]:
+    return [sample.uses_a_second for sample in samples]
+
+
+def _callers(callers: int) -> str:
+    return f"{callers:,} caller{'s' * (callers > 1)}"
+
+
+def _library(threads: int) -> str:
+    return f"eventsourcing library, {threads} thread{'s' * (threads > 1)}"
+
+
+def _pgbench(clients: int) -> str:
+    return f"pgbench single-row commits, {clients} client{'s' * (clients > 1)}"

@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 
 MICROSECOND = timedelta(microseconds=1)
 DAY = timedelta(days=1)
+MIDNIGHT = time()
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2400, 1, 1, tzinfo=UTC)
 """Moments outside [EARLIEST, LATEST) are refused at the edge, so that adding a period never overflows."""
 PERIOD_YEARS_MAX = 200
+DAYS_IN_EVERY_MONTH = 28
 
 _ISO_PERIOD = re.compile(r"P(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?", re.ASCII)
 
@@ -119,7 +121,7 @@ def _shifted(moment: datetime, period: Period, zone_name: str) -> datetime:
 
 def _moved(day: date, period: Period) -> date:
     year, month = _month_after(day, period.months)
-    clamped = min(day.day, monthrange(year, month)[1])
+    clamped = day.day if day.day <= DAYS_IN_EVERY_MONTH else min(day.day, monthrange(year, month)[1])
     return date(year, month, clamped) + period.days * DAY
 
 
@@ -130,7 +132,7 @@ def _month_after(day: date, months: int) -> tuple[int, int]:
 
 def _civil_end(local: datetime, period: Period) -> date:
     # Civil Act 157: the first day does not count, unless the period begins with the day itself.
-    first = local.date() if local.time() == time() else local.date() + DAY
+    first = local.date() if local.time() == MIDNIGHT else local.date() + DAY
     year, month = _month_after(first, period.months)
     if first.day > monthrange(year, month)[1]:
         # Civil Act 160(3): without a corresponding day, the period ends with the month.
@@ -141,7 +143,8 @@ def _civil_end(local: datetime, period: Period) -> date:
 
 
 def _midnight(day: date, zone_name: str) -> datetime:
-    return _resolved(datetime.combine(day, time()), zone_name)
+    # As _resolved has it: a time of day that is made anew has fold=0.
+    return datetime.combine(day, MIDNIGHT, zone(zone_name)).astimezone(UTC)
 
 
 def _resolved(wall: datetime, zone_name: str) -> datetime:

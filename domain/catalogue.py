@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sealbook.domain import credential, customer, device, policy
 from sealbook.domain.credential import Application, Credential
+from sealbook.domain.dispatch import by_class
 from sealbook.domain.errors import Refusal
 from sealbook.domain.values import EventType
 
@@ -35,25 +36,36 @@ Aggregate = customer.State | device.State | credential.State | policy.Policy
 
 def evolve(state: Aggregate, event: Event) -> Aggregate:
     """Apply one fact to the aggregate that it speaks of: a stream holds the events of one."""
-    if isinstance(event, credential.Event):
-        return credential.evolve(_credential(state), event)
-    if isinstance(event, customer.Event):
-        return customer.evolve(_of(customer.Customer, state), event)
-    if isinstance(event, device.Event):
-        return device.evolve(_of(device.Device, state), event)
+    return _EVOLVE[type(event)](state, event)
+
+
+def _credential(state: Aggregate, event: credential.Event) -> Aggregate:
+    match state:
+        case Credential() | Application() | None:
+            return credential.evolve(state, event)
+        case _:
+            raise TypeError(f"an event of a credential in a stream of {type(state).__name__}")
+
+
+def _customer(state: Aggregate, event: customer.Event) -> Aggregate:
+    return customer.evolve(_of(customer.Customer, state), event)
+
+
+def _device(state: Aggregate, event: device.Event) -> Aggregate:
+    return device.evolve(_of(device.Device, state), event)
+
+
+def _policy(state: Aggregate, event: policy.Event) -> Aggregate:
     return policy.evolve(_of(policy.Policy, state) or policy.UNKNOWN, event)
-
-
-def _credential(state: Aggregate) -> credential.State:
-    if state is None or isinstance(state, Application | Credential):
-        return state
-    raise TypeError(f"an event of a credential in a stream of {type(state).__name__}")
 
 
 def _of(kind: type[State], state: Aggregate) -> State | None:
     if state is None or isinstance(state, kind):
         return state
     raise TypeError(f"an event of {kind.__name__} in a stream of {type(state).__name__}")
+
+
+_EVOLVE = by_class(Event, "event", _credential, _customer, _device, _policy)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

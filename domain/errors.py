@@ -30,6 +30,8 @@ class Refusal(StrEnum):
     """The code or signature is wrong, or of a form that the kind does not take."""
     CODE_EXPIRED = "code_expired"
     """The one-time code came too late."""
+    COMMAND_ID_FORGOTTEN = "command_id_forgotten"
+    """The command id is of a day whose ids are kept no more: whether it was carried out is not known."""
     COMMAND_ID_REUSED = "command_id_reused"
     """The command id was used before with other content."""
     CUSTOMER_STATE = "customer_state"

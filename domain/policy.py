@@ -6,13 +6,14 @@
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
 from typing import ClassVar, assert_never
 
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, HolderKind, Kind, PolicyRef, SwitchMode
 
 # --- Events: facts, in the past tense. Stored for years; see docs/events.md.
@@ -84,8 +85,15 @@ class Policy:
     announced: frozenset[int] = frozenset()
     withdrawn: frozenset[int] = frozenset()
 
+    @property
+    def latest_version(self) -> int:
+        return self.versions[-1].version if self.versions else 0
+
     def version(self, number: int) -> RenewalPolicy | None:
-        return next((policy for policy in self.versions if policy.version == number), None)
+        for policy in self.versions:
+            if policy.version == number:
+                return policy
+        return None
 
     def in_force_at(self, moment: datetime) -> RenewalPolicy | None:
         """Return the highest version that has taken effect and was not withdrawn."""
@@ -216,6 +224,9 @@ class PolicyBook:
     def next_switch(self, current: PolicyRef, *, after: datetime, kind: Kind, holder: HolderKind) -> Switch | None:
         """Return when a later announced version takes over a credential by itself (A10)."""
         held = self.policies.get(current.policy_id, UNKNOWN)
+        if held.latest_version <= current.version:
+            # So it mostly is, and it is asked before each command.
+            return None
         later = [
             Switch(at=policy.effective_from, policy=policy.ref, mode=SwitchMode(policy.applies_to))
             for policy in held.versions

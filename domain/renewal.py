@@ -5,7 +5,7 @@ every automatic renewal: the live credential, the projections and a what-if run 
 The norm is domain 4.5 and 4.6.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import assert_never
 
@@ -19,6 +19,7 @@ from sealbook.domain.calendar import (
     shift_forward,
 )
 from sealbook.domain.policy_document import LOOK_BACK_USES_MAX, RenewalPolicy
+from sealbook.domain.records import replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +65,7 @@ class QualifyingUses:
         return QualifyingUses(
             count=self.count + 1,
             since_eligible=self.since_eligible + eligible,
-            first=at if self.first is None else min(self.first, at),
+            first=at if self.first is None or at < self.first else self.first,
             recent=recent[-LOOK_BACK_USES_MAX:],
         )
 
@@ -117,12 +118,17 @@ def on_use(policy: RenewalPolicy, term: Term, at: datetime) -> Bounds | None:
     `term` already counts the use. The caller has made sure that the credential is valid and not
     suspended at `at`.
     """
-    eligible_from = term.bounds.eligible_from
-    if policy.renew_on != "use" or term.objected or not renewals_left(policy, term):
-        return None
-    if eligible_from is None or at < eligible_from or term.uses.since_eligible < policy.min_uses:
+    if not open_to_use(policy, term, at) or term.uses.since_eligible < policy.min_uses:
         return None
     return _extended(policy, term, at)
+
+
+def open_to_use(policy: RenewalPolicy, term: Term, at: datetime) -> bool:
+    """Tell whether a qualifying use at `at` renews if there have been enough of them."""
+    if policy.renew_on != "use" or term.objected or not renewals_left(policy, term):
+        return False
+    eligible_from = term.bounds.eligible_from
+    return eligible_from is not None and at >= eligible_from
 
 
 def at_expiry(policy: RenewalPolicy, term: Term, *, suspended: bool) -> Bounds | None:

@@ -6,12 +6,12 @@ clock decide, so an answer is right even when nobody has yet recorded what time 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sealbook.domain import credential
-from sealbook.domain.catalogue import RecordedEvent
-from sealbook.domain.credential import Application, AutoRenewed, Credential, Renewed
+from sealbook.domain.catalogue import Aggregate, RecordedEvent
+from sealbook.domain.credential import Application, Credential
 from sealbook.domain.policy import PolicyBook
 
 
@@ -21,7 +21,6 @@ class Moment:
 
     as_of: datetime
     credential: Credential | None
-    renewed_at: tuple[datetime, ...]
     version: int
     position: int
     application: Application | None = None
@@ -35,7 +34,6 @@ def known_by(history: Iterable[RecordedEvent], known_at: datetime | None) -> lis
 def credential_at(history: Iterable[RecordedEvent], *, as_of: datetime, policies: PolicyBook) -> Moment:
     """Return the credential of one stream as of a moment, by the events given."""
     state: credential.State = None
-    renewed_at: list[datetime] = []
     version = position = 0
     for recorded in history:
         event = recorded.event
@@ -43,31 +41,17 @@ def credential_at(history: Iterable[RecordedEvent], *, as_of: datetime, policies
             continue
         state = credential.evolve(state, event)
         version, position = recorded.version, recorded.position
-        if isinstance(event, AutoRenewed | Renewed):
-            renewed_at.append(event.at)
-    return settled(
-        Moment(
-            as_of=as_of,
-            credential=state if isinstance(state, Credential) else None,
-            renewed_at=tuple(renewed_at),
-            version=version,
-            position=position,
-            application=state if isinstance(state, Application) else None,
-        ),
-        policies,
-    )
+    return moment_of(state, as_of=as_of, policies=policies, version=version, position=position)
 
 
-def settled(moment: Moment, policies: PolicyBook) -> Moment:
-    """Let the clock decide until the moment asked about; nothing is recorded."""
-    state = moment.credential or moment.application
-    decided = credential.settle(state, policies, moment.as_of)
-    if not decided:
-        return moment
-    now = credential.fold(decided, since=state)
-    return replace(
-        moment,
+def moment_of(state: Aggregate, *, as_of: datetime, policies: PolicyBook, version: int, position: int) -> Moment:
+    """Return the moment of a state that its stream folds to; the clock decides until then, and nothing is recorded."""
+    begun = state if isinstance(state, Application | Credential) else None
+    now = credential.fold(credential.settle(begun, policies, as_of), since=begun)
+    return Moment(
+        as_of=as_of,
         credential=now if isinstance(now, Credential) else None,
+        version=version,
+        position=position,
         application=now if isinstance(now, Application) else None,
-        renewed_at=moment.renewed_at + tuple(event.at for event in decided if isinstance(event, AutoRenewed)),
     )

@@ -11,7 +11,7 @@ from psycopg import Connection
 
 from sealbook import __version__
 from sealbook.adapters.cli.session import BadInput, OpenLedger, Place
-from sealbook.adapters.eventstore import schema
+from sealbook.adapters.eventstore import command_days, schema
 from sealbook.adapters.eventstore.fsck import Fsck
 from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, write_key_file
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
@@ -59,7 +59,9 @@ class Wiring:
             yield OpenLedger(
                 store=store,
                 read_models=PostgresReadModels(store.connection, store),
-                findings=lambda advanced: Fsck(store.connection, keys=keys).findings(advanced=advanced),
+                findings=lambda advanced, noted: Fsck(store.connection, keys=keys).findings(
+                    advanced=advanced, noted=noted
+                ),
                 now=self.now(),
                 new_id=new_id,
                 kinds=kinds,
@@ -69,6 +71,13 @@ class Wiring:
         settings = self._settings.for_place(place)
         with _database(settings, create=True) as dsn:
             return _migrate(dsn, _keys(settings, dsn, create=True))
+
+    def keep_command_days(self, place: Place, *, kept_days: int) -> tuple[int, int]:
+        settings = self._settings.for_place(place)
+        with _database(settings, create=False) as dsn, _closing(connected(dsn)) as connection:
+            with translated():
+                schema.check_version(connection)
+            return command_days.keep_command_days(connection, today=self.now().date(), kept_days=kept_days)
 
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
         settings = self._settings.for_place(place)

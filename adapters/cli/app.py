@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from sealbook.adapters.cli import asking, demo, importing, kinds, maintenance, policies, reading, timing, what_if
+from sealbook.adapters.cli import (
+    asking,
+    demo,
+    importing,
+    kinds,
+    maintenance,
+    policies,
+    reading,
+    timing,
+    upkeep,
+    what_if,
+)
 from sealbook.adapters.cli.output import print_line, warn
 from sealbook.adapters.cli.session import BadInput, Composition
 from sealbook.adapters.history_files import BadFile
@@ -45,7 +56,7 @@ def build(composition: Composition, *, version: str) -> typer.Typer:
             print_line(context.get_help())
             raise typer.Exit(WRONG_USAGE)
 
-    for commands in (demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance):
+    for commands in (demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance, upkeep):
         commands.register(app, composition)
     return app
 

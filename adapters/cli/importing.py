@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from time import perf_counter
+from typing import Annotated, cast
 
 import typer
 
-from sealbook.adapters.cli.output import counted, print_json, print_line, progress, warn
+from sealbook.adapters.cli.output import Advanced, counted, plain, print_json, print_line, progress, warn
 from sealbook.adapters.cli.session import (
     BadInput,
     Composition,
@@ -20,6 +21,7 @@ from sealbook.adapters.cli.session import (
     OpenLedger,
     Place,
 )
+from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.history_files import HistoryFile, facts_file, given_policies, set_aside, uses_file
 from sealbook.application.import_forms import FactsForm, UsesForm
 from sealbook.application.importing import Form, Import, ImportResult, Line, LineError, OtherOptions, Row
@@ -59,10 +61,13 @@ def register(app: typer.Typer, composition: Composition) -> None:
         policies = given_policies([policy] if policy else [])
         # What is wrong with the file is said before a ledger is made for it.
         provenance = f"import {history.digest.hex()[:16]}"
-        with ExitStack() as stack:
+        # The collector looks once more at its end: by then the ledger is left.
+        with seldom_collected(), ExitStack() as stack:
             opened = stack.enter_context(composition.open(Place(ledger=ledger, dsn=dsn, keys=keys), create=True))
             skip = stack.enter_context(set_aside(history, skip_bad, warn)) if skip_bad else None
-            run = _Run(opened, history, skip, stack.enter_context(progress(f"importing {file.name}", "lines")))
+            bar = progress(f"importing {file.name}", "lines", before=f"checking {file.name}")
+            run = _Run(opened, history, skip, stack.enter_context(bar))
+            begun = perf_counter()
             if format_ is Format.FACTS:
                 result = run(
                     FactsForm(
@@ -84,7 +89,12 @@ def register(app: typer.Typer, composition: Composition) -> None:
                         new_id=opened.new_id,
                     )
                 )
-        _print(file, result, as_json=as_json)
+            seconds = perf_counter() - begun
+        if as_json:
+            counts = cast("dict[str, object]", plain(result))
+            print_json({**counts, "seconds": round(seconds, 3), "lines_per_second": round(result.lines / seconds)})
+        else:
+            _print(file, result)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +104,7 @@ class _Run:
     opened: OpenLedger
     history: HistoryFile
     skip: Callable[[Row, str], None] | None
-    advanced: Callable[[int], None]
+    advanced: Advanced
 
     def __call__(self, form: Form[Line]) -> ImportResult:
         job = Import(
@@ -117,10 +127,7 @@ class _Run:
             raise BadInput(f"{self.history.path}: {other}") from None
 
 
-def _print(file: Path, result: ImportResult, *, as_json: bool) -> None:
-    if as_json:
-        print_json(result)
-        return
+def _print(file: Path, result: ImportResult) -> None:
     print_line(f"{file.name}: {counted(result.lines, 'line')} became {counted(result.events, 'event')}.")
     if result.resumed_at:
         print_line(f"The ledger held it up to line {result.resumed_at:,} already.")

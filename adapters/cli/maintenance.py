@@ -4,8 +4,10 @@ from typing import Annotated
 
 import typer
 
+from sealbook.adapters.cli import following
 from sealbook.adapters.cli.output import counted, print_json, print_line, progress
 from sealbook.adapters.cli.session import (
+    BadInput,
     Composition,
     DsnOption,
     JsonOption,
@@ -13,6 +15,7 @@ from sealbook.adapters.cli.session import (
     LedgerOption,
     Place,
 )
+from sealbook.application.ports import ReadModels
 
 FINDINGS_SHOWN = 100
 
@@ -28,22 +31,33 @@ def _register_project(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def project(
         rebuild: Annotated[bool, typer.Option("--rebuild", help="Build anew beside the old ones, then swap.")] = False,
+        follow: Annotated[bool, typer.Option("--follow", help="Keep them up to date until Ctrl-C or SIGTERM.")] = False,
+        status: Annotated[bool, typer.Option("--status", help="Only tell how far they are behind.")] = False,
         as_json: JsonOption = False,
         ledger: LedgerOption = None,
         dsn: DsnOption = None,
         keys: KeysOption = None,
     ) -> None:
         """Bring the read models up to date."""
-        with (
-            composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened,
-            progress("reading the log", "events") as advanced,
-        ):
-            run = opened.read_models.rebuild if rebuild else opened.read_models.catch_up
-            position = run(advanced=advanced)
-        if as_json:
-            print_json({"position": position, "rebuilt": rebuild})
-        else:
-            print_line(f"The read models stand at position {position:,}.")
+        if rebuild + follow + status > 1:
+            raise BadInput("--rebuild, --follow and --status exclude each other: give one of them")
+        with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
+            if follow:
+                lag = following.follow(opened.read_models, as_json=as_json)
+            else:
+                if not status:
+                    _projected(opened.read_models, rebuild=rebuild)
+                lag = opened.read_models.lag()
+        if not as_json:
+            print_line(following.said(lag))
+        elif not follow:
+            print_json({**following.lag_fields(lag), "rebuilt": rebuild})
+
+
+def _projected(models: ReadModels, *, rebuild: bool) -> None:
+    with progress("reading the log", "events") as advanced:
+        run = models.rebuild if rebuild else models.catch_up
+        run(advanced=advanced)
 
 
 def _register_fsck(app: typer.Typer, composition: Composition) -> None:
@@ -60,14 +74,17 @@ def _register_fsck(app: typer.Typer, composition: Composition) -> None:
             progress("reading the log", "events") as advanced,
         ):
             position = opened.store.last_position()
-            findings = [*opened.findings(advanced), *opened.read_models.differences()]
+            notes = list[str]()
+            findings = [*opened.findings(advanced, notes.append), *opened.read_models.differences()]
         if as_json:
-            print_json({"clean": not findings, "events": position, "findings": findings})
+            print_json({"clean": not findings, "events": position, "findings": findings, "notes": notes})
         else:
             for finding in findings[:FINDINGS_SHOWN]:
                 print_line(finding)
             if len(findings) > FINDINGS_SHOWN:
                 print_line(f"... and {len(findings) - FINDINGS_SHOWN:,} more; --json has them all")
+            for note in notes:
+                print_line(note)
             print_line(f"{position:,} events read: {f'{len(findings):,} contradictions' if findings else 'clean'}.")
         if findings:
             raise typer.Exit(1)

@@ -2,16 +2,25 @@
 
 import json
 import sys
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
-from typing import cast
+from typing import Protocol, cast
 from zoneinfo import ZoneInfo
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from sealbook.domain.policy_document import RenewalPolicy
 
@@ -72,14 +81,55 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, tit
     console.print(table)
 
 
+class Advanced(Protocol):
+    """Who is told how much is done, and of how much once that is known."""
+
+    def __call__(self, done: int, total: int | None = None) -> None: ...
+
+
 @contextmanager
-def progress(what: str, unit: str) -> Generator[Callable[[int], None]]:
-    """Show how many are done while somebody watches standard error; otherwise say nothing."""
+def progress(what: str, unit: str, *, before: str | None = None) -> Generator[Advanced]:
+    """Show how much is done, how fast, and the time left, while somebody watches standard error; else nothing.
+
+    `before` is what is done while the total is not known, where that is something else.
+    """
     console = Console(stderr=True)
     if not console.is_terminal:
-        yield lambda _done: None
+        yield _unseen
         return
-    columns = (TextColumn(what), BarColumn(), TextColumn("{task.completed:,.0f} " + unit), TimeElapsedColumn())
+    described = TextColumn("{task.description}", markup=False)
+    columns = (described, BarColumn(), _Amount(unit), TimeElapsedColumn(), _TimeLeft())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done: bar.update(task, completed=done)
+        task = bar.add_task(before or what, total=None)
+
+        def advanced(done: int, total: int | None = None) -> None:
+            if total is not None and bar.tasks[0].total is None:
+                # The rate begins anew: what went before was something else.
+                bar.reset(task, total=total, completed=done, description=what)
+            bar.update(task, completed=done)
+
+        yield advanced
+
+
+class _Amount(ProgressColumn):
+    """How much is done, of how much, and how fast."""
+
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        of = "" if task.total is None else f" of {task.total:,.0f}"
+        rate = "" if task.speed is None else f", {task.speed:,.0f} a second"
+        return Text(f"{task.completed:,.0f}{of} {self._unit}{rate}")
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """The time left, where there is an end in sight."""
+
+    def render(self, task: Task) -> Text:
+        return Text("") if task.total is None else super().render(task).append(" left")
+
+
+def _unseen(done: int, total: int | None = None) -> None:
+    """Nobody watches."""

@@ -59,12 +59,13 @@ class Place:
 class OpenLedger:
     """A ledger that a command may use until it returns. `kinds` is what the bank allows.
 
-    `findings` reads all of it and yields a line for each contradiction, and is told how far it is.
+    `findings` reads all of it and yields a line for each contradiction. It tells how far it is, and what is
+    worth knowing and no contradiction.
     """
 
     store: EventStore
     read_models: ReadModels
-    findings: Callable[[Callable[[int], None]], Iterator[str]]
+    findings: Callable[[Callable[[int], None], Callable[[str], None]], Iterator[str]]
     now: datetime
     new_id: Callable[[], UUID]
     kinds: KindBook
@@ -79,6 +80,10 @@ class Composition(Protocol):
 
     def migrate(self, place: Place) -> list[int]:
         """Create a ledger or bring it up to date; return the numbers of the migrations that ran."""
+        ...
+
+    def keep_command_days(self, place: Place, *, kept_days: int) -> tuple[int, int]:
+        """Make the partitions of the coming days of command ids, drop those before the kept days; return how many."""
         ...
 
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:

@@ -25,12 +25,12 @@ from eventsourcing.persistence import (
 )
 
 from sealbook.adapters.eventstore.append_call import APPEND, SALT_BYTES, appended
-from sealbook.adapters.eventstore.codec import decode_event, encode_head
+from sealbook.adapters.eventstore.codec import decode_canonical, encode_head
 from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.load_call import HeadReader
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, translated
 from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.application.ports import Head, OutcomeUnknown, Unavailable
-from sealbook.domain import catalogue
 
 POLL_SECONDS = 0.1
 EVENTS_A_READ = 500
@@ -235,7 +235,7 @@ def _append(store: PostgresEventStore, rows: Sequence[SealedEvent]) -> list[int]
     for stream, row in zip(streams, rows, strict=True):
         moves[stream] = _moved(moves.get(stream) or _begun(known.get(stream), row), row)
     call = store.connection.execute(APPEND, _arguments(moves, rows), prepare=True, binary=True)
-    result = appended(call.fetchall(), names={}, decode_head=lambda version, _: Head(version=version, state=None))
+    result = appended(call.fetchall(), sizes=[len(rows)], names={}, reader=HeadReader())
     if result.left_out:
         raise IntegrityError(f"versions were taken meanwhile in {', '.join(map(str, result.stale))}")
     first = result.positions[0]
@@ -256,8 +256,8 @@ def _moved(move: _Move, row: SealedEvent) -> _Move:
         raise IntegrityError(f"version {version} of stream {stream} does not follow version {move.head.version}")
     if foreign is not move.foreign:
         raise TypeError(f"stream {stream} holds events of the ledger or of the library, never both")
-    state = None if foreign else catalogue.evolve(move.head.state, decode_event(body).event)
-    return replace(move, head=Head(version=version, state=state))
+    head = Head(version=version, state=None) if foreign else move.head.after(decode_canonical(body).event)
+    return replace(move, head=head)
 
 
 def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[SealedEvent]) -> list[object]:
@@ -265,9 +265,10 @@ def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[SealedEvent]) -> list
     heads = [move.head for move in moves.values()]
     states = [None if head.state is None else encode_head(head.state) for head in heads]
     events = [[0, row.originator_id, row.originator_version, row.salt, row.mac, row.state] for row in rows]
+    latest = [head.latest_at for head in heads]
     columns = [list(column) for column in zip(*events, strict=True)]
-    nothing: list[object] = [*([[]] * 11), *([None] * 5)]  # no names, no commands, no import
-    return [BOOK, True, *reads, *reads, [head.version for head in heads], states, *columns, *nothing]
+    nothing: list[object] = [*([[]] * 12), *([None] * 5)]  # no names, no commands, no import
+    return [BOOK, True, *reads, *reads, [head.version for head in heads], latest, states, *columns, *nothing]
 
 
 def _stored(row: _Columns) -> StoredEvent:

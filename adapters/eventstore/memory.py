@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from threading import RLock
 from uuid import UUID
 
+from sealbook.application.commands import day_said_by
 from sealbook.application.names import SHOWN, Name, NameKind
 from sealbook.application.ports import (
     NO_HEAD,
@@ -22,6 +23,7 @@ from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import RecordedEvent
 
 BOOK = 0
+_EPOCH = date(1970, 1, 1)
 
 
 class MemoryEventStore:
@@ -35,6 +37,8 @@ class MemoryEventStore:
         self._heads: dict[UUID, Head] = {}
         self._names: dict[Name, UUID] = {}
         self._outcomes: dict[UUID, StoredOutcome] = {}
+        self._day_of: dict[UUID, date] = {}
+        self._commands_from = date.min
         self._imports: dict[bytes, tuple[str, int, bool]] = {}
         self._tracking: dict[str, int] = {}
 
@@ -60,12 +64,15 @@ class MemoryEventStore:
                 for each in group.outcomes
                 if each.command_id in self._outcomes
             }
+            forgotten = frozenset(
+                each.command_id for group in groups for each in group.outcomes if self._is_forgotten(each.command_id)
+            )
             left_out = {
                 place
                 for place, group in enumerate(groups)
                 if stale & group.read.keys()
                 or taken.keys() & group.names.keys()
-                or any(each.command_id in known for each in group.outcomes)
+                or any(each.command_id in known or each.command_id in forgotten for each in group.outcomes)
             }
             if whole and left_out:
                 left_out = set(range(len(groups)))
@@ -85,7 +92,14 @@ class MemoryEventStore:
                 stale={stream: self._heads.get(stream, NO_HEAD) for stream in stale},
                 taken=taken,
                 outcomes=known,
+                forgotten=forgotten,
             )
+
+    def forget_commands(self, *, before: date) -> None:
+        """Forget the command ids of the days before one."""
+        with self._lock:
+            self._commands_from = before
+            self._outcomes = {each: told for each, told in self._outcomes.items() if self._day_of[each] >= before}
 
     @contextmanager
     def locked(self) -> Generator[None]:
@@ -96,9 +110,9 @@ class MemoryEventStore:
         with self._lock:
             return self._log[after : after + limit]
 
-    def stream(self, stream: UUID) -> list[RecordedEvent]:
+    def stream(self, stream: UUID, *, after: int = 0) -> list[RecordedEvent]:
         with self._lock:
-            return list(self._streams.get(stream, ()))
+            return self._streams.get(stream, [])[after:]
 
     def last_position(self) -> int:
         with self._lock:
@@ -138,6 +152,10 @@ class MemoryEventStore:
     def _is_stale(self, group: Group, stream: UUID) -> bool:
         return self._heads.get(stream, NO_HEAD).version != group.read[stream]
 
+    def _is_forgotten(self, command_id: UUID) -> bool:
+        day = day_said_by(command_id)
+        return day is not None and _EPOCH + timedelta(days=day) < self._commands_from
+
     def _add(self, group: Group, recorded_at: datetime) -> int:
         first = len(self._log) + 1
         for new in group.events:
@@ -147,6 +165,8 @@ class MemoryEventStore:
         self._heads.update(group.moved)
         self._names.update(group.names)
         for kept in group.outcomes:
+            day = day_said_by(kept.command_id)
+            self._day_of[kept.command_id] = recorded_at.date() if day is None else _EPOCH + timedelta(days=day)
             self._outcomes[kept.command_id] = StoredOutcome(
                 digest=kept.digest,
                 refusal=kept.refusal,

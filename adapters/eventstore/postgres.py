@@ -2,18 +2,27 @@
 
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
-from itertools import starmap
-from typing import Any, cast
+from dataclasses import replace
+from typing import Any, LiteralString, cast
 from uuid import UUID
 
 import psycopg
-from psycopg import Connection
+from psycopg import BaseConnection, Connection
 from psycopg.rows import tuple_row
 
 from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended
-from sealbook.adapters.eventstore.codec import decode_event, decode_head
+from sealbook.adapters.eventstore.columns import register
 from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.load_call import (
+    LOAD,
+    STREAM,
+    HeadReader,
+    digested,
+    load_arguments,
+    loaded,
+    recorded,
+    refolded,
+)
 from sealbook.adapters.eventstore.schema import BOOK, check_keys, check_version
 from sealbook.application.names import SHOWN, Name, NameKind
 from sealbook.application.ports import (
@@ -21,28 +30,30 @@ from sealbook.application.ports import (
     Group,
     Head,
     ImportProgress,
-    LedgerDamaged,
     Loaded,
     OutcomeUnknown,
-    StoredOutcome,
     Unavailable,
 )
 from sealbook.domain.catalogue import RecordedEvent
-from sealbook.domain.errors import Refusal
 
 APPEND_WAIT_SECONDS = 5
 """How long an append waits for the book before it answers that the ledger is busy."""
 LOCK_WAIT_SECONDS = 1
 """The same for holding the book, which is held over a decision: there the others wait behind us."""
+PREPARED_FOR_APPENDS: tuple[tuple[LiteralString, list[object]], ...] = (
+    ("SET ROLE sealbook_app", []),
+    ("SELECT set_config('lock_timeout', %s, false)", [f"{APPEND_WAIT_SECONDS}s"]),
+)
+"""What makes a connection one of the application."""
+HOLD_BOOK: tuple[tuple[LiteralString, list[object]], ...] = (
+    ("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_SECONDS}s"]),
+    ("SELECT sealbook.lock_book(%s::smallint)", [BOOK]),
+)
+"""What holds the book until the transaction ends."""
 IMPORT_UNDER_WAY = "another import of this file is under way"
-_LOAD = "SELECT * FROM sealbook.load(%b::smallint, %b::uuid[], %b::text[], %b::bytea[], %b::uuid[])"
 _READ = """
     SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
     WHERE book = %s AND position > %s ORDER BY position LIMIT %s
-"""
-_STREAM = """
-    SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
-    WHERE book = %s AND stream = %s ORDER BY version
 """
 
 
@@ -65,8 +76,8 @@ class PostgresEventStore:
             with translated():
                 check_version(connection)
                 check_keys(connection, keys)
-                connection.execute("SET ROLE sealbook_app")
-                connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{APPEND_WAIT_SECONDS}s"])
+                for statement, arguments in PREPARED_FOR_APPENDS:
+                    connection.execute(statement, arguments)
         except BaseException:
             connection.close()
             raise
@@ -84,23 +95,10 @@ class PostgresEventStore:
         self._connection.close()
 
     def load(self, *, streams: Collection[UUID], names: Collection[Name], commands: Collection[UUID]) -> Loaded:
-        digests = {(name.kind.value, self._keys.name_digest(name)): name for name in names}
-        kinds = [kind for kind, _ in digests]
-        arguments = [BOOK, list(streams), kinds, [digest for _, digest in digests], list(commands)]
-        heads: dict[UUID, Head] = {}
-        found: dict[Name, UUID] = {}
-        outcomes: dict[UUID, StoredOutcome] = {}
-        for what, stream, version, state, digest, refusal, command, position in self._rows(_LOAD, arguments):
-            match what:
-                case "head":
-                    heads[stream] = _head(version, state)
-                case "name":
-                    found[digests[refusal, digest]] = stream
-                case "command":
-                    outcomes[command] = _stored_outcome(digest, refusal, stream, position)
-                case other:
-                    raise LedgerDamaged(f"the load answered {other!r}")
-        return Loaded(heads=heads, names=found, outcomes=outcomes)
+        reader, sought = HeadReader(), digested(names, keys=self._keys)
+        rows = self._rows(LOAD, load_arguments(streams, sought, commands))
+        found = loaded(rows, names=sought, reader=reader)
+        return replace(found, heads=self._up_to_date(found.heads, reader))
 
     def append(
         self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
@@ -109,43 +107,32 @@ class PostgresEventStore:
         arguments = append_arguments(
             groups, keys=self._keys, randomness=self._randomness, whole=whole, progress=progress
         )
-        with self._commit_told():
+        with commit_told(self._connection):
             rows = self._connection.execute(APPEND, arguments, prepare=True, binary=True).fetchall()
-        names = {self._keys.name_digest(name): name for group in groups for name in group.names}
-        return appended(rows, names=names, decode_head=_head)
+        reader, given = HeadReader(), digested([name for group in groups for name in group.names], keys=self._keys)
+        sizes = [len(group.events) for group in groups]
+        result = appended(rows, sizes=sizes, names=given, reader=reader)
+        return replace(result, stale=self._up_to_date(result.stale, reader))
+
+    def _up_to_date(self, heads: Mapping[UUID, Head], reader: HeadReader) -> Mapping[UUID, Head]:
+        fresh = {each: refolded(heads[each], self._rows(STREAM, [BOOK, each, 0])) for each in reader.outdated}
+        return {**heads, **fresh} if fresh else heads
 
     @contextmanager
     def locked(self) -> Generator[None]:
-        with self._commit_told(), self._connection.transaction():
+        with commit_told(self._connection), self._connection.transaction():
             with translated():
-                self._connection.execute("SELECT set_config('lock_timeout', %s, true)", [f"{LOCK_WAIT_SECONDS}s"])
-                self._connection.execute("SELECT sealbook.lock_book(%s::smallint)", [BOOK])
+                for statement, arguments in HOLD_BOOK:
+                    self._connection.execute(statement, arguments)
             yield
-
-    @contextmanager
-    def _commit_told(self) -> Generator[None]:
-        """Say of a commit that was sent whether it failed or whether nobody knows."""
-        try:
-            with translated():
-                yield
-        except psycopg.errors.UniqueViolation as error:
-            if error.diag.table_name != "imports" and error.diag.message_primary != IMPORT_UNDER_WAY:
-                raise
-            raise Unavailable(f"{IMPORT_UNDER_WAY}: wait until it ends") from error
-        except Unavailable as error:
-            if self._connection.broken:
-                raise OutcomeUnknown(
-                    "the connection broke before the answer came: send the command again with the same id"
-                ) from error
-            raise
 
     def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
         rows = self._rows(_READ, [BOOK, after, limit])
-        return list(starmap(_recorded, rows))
+        return list(map(recorded, rows))
 
-    def stream(self, stream: UUID) -> list[RecordedEvent]:
-        rows = self._rows(_STREAM, [BOOK, stream])
-        return list(starmap(_recorded, rows))
+    def stream(self, stream: UUID, *, after: int = 0) -> list[RecordedEvent]:
+        rows = self._rows(STREAM, [BOOK, stream, after])
+        return list(map(recorded, rows))
 
     def last_position(self) -> int:
         ((position,),) = self._rows("SELECT position FROM sealbook.books WHERE book = %s", [BOOK])
@@ -199,6 +186,7 @@ def connected(dsn: str) -> Connection:
     except psycopg.Error as error:
         raise Unavailable(f"the database cannot be reached: {first_line(error)}") from error
     connection.execute("SET TIME ZONE 'UTC'")
+    register(connection)
     return connection
 
 
@@ -217,32 +205,23 @@ def translated() -> Generator[None]:
         raise Unavailable(f"the database role may not do this: {first_line(error)}") from error
 
 
+@contextmanager
+def commit_told(connection: BaseConnection[Any]) -> Generator[None]:
+    """Say of a commit that was sent whether it failed or whether nobody knows."""
+    try:
+        with translated():
+            yield
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.table_name != "imports" and error.diag.message_primary != IMPORT_UNDER_WAY:
+            raise
+        raise Unavailable(f"{IMPORT_UNDER_WAY}: wait until it ends") from error
+    except Unavailable as error:
+        if connection.broken:
+            raise OutcomeUnknown(
+                "the connection broke before the answer came: send the command again with the same id"
+            ) from error
+        raise
+
+
 def first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0] or type(error).__name__
-
-
-def _head(version: int, state: bytes | None) -> Head:
-    return Head(version=version, state=None if state is None else decode_head(state))
-
-
-def _stored_outcome(digest: bytes, refusal: str | None, stream: UUID | None, position: int | None) -> StoredOutcome:
-    code = None if refusal is None else Refusal(refusal)
-    return StoredOutcome(digest=digest, refusal=code, stream=stream, position=position)
-
-
-def _recorded(
-    book: int, position: int, stream: UUID, version: int, recorded_at: datetime, body: bytes
-) -> RecordedEvent:
-    decoded = decode_event(body)
-    return RecordedEvent(
-        book=book,
-        position=position,
-        stream=stream,
-        version=version,
-        recorded_at=recorded_at,
-        actor=decoded.actor,
-        channel=decoded.channel,
-        command_id=decoded.command_id,
-        caused_by=decoded.caused_by,
-        event=decoded.event,
-    )

@@ -112,4 +112,6 @@ def _found(connection: Connection, keys: Keys, ledger: UUID) -> None:
         "INSERT INTO sealbook.ledger (id, books, created_at, key_check) VALUES (%s, 1, clock_timestamp(), %s)",
         [ledger, keys.check_value(ledger)],
     )
-    connection.execute("INSERT INTO sealbook.books VALUES (%s, 0, clock_timestamp())", [BOOK])
+    connection.execute(
+        "INSERT INTO sealbook.books (book, position, recorded_at) VALUES (%s, 0, clock_timestamp())", [BOOK]
+    )

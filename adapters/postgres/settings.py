@@ -13,6 +13,11 @@ CLUSTER_NAME = "sealbook"
 DURABLE = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 NOT_DURABLE = dict.fromkeys(DURABLE, "off")
 DEFAULTS = {
+    # Heads and indexes are touched at random. Memory is taken as it is used; a page's first change after a
+    # checkpoint writes the whole page, so checkpoints are to be rare.
+    "shared_buffers": "512MB",
+    "max_wal_size": "4GB",
+    "checkpoint_timeout": "15min",
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_line_prefix": "%m [%p] ",

@@ -4,244 +4,243 @@ A batch's rows and the tracking position that they reach are written in one tran
 between the two would count events twice. The fold is the domain's own.
 """
 
+import os
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from typing import Any, LiteralString
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from psycopg import Connection, sql
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
 
-from sealbook.adapters.eventstore.codec import decode_head, encode_head
+from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.postgres import translated
-from sealbook.application.ports import EventStore, LedgerDamaged, Unavailable
-from sealbook.domain import credential
-from sealbook.domain.catalogue import RecordedEvent
-from sealbook.domain.credential import Application, Credential
+from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.read_models.folding import Folded, Share, events_between, fold_share
+from sealbook.adapters.read_models.tables import (
+    BEGINNING,
+    LIVE,
+    NEXT,
+    SCHEMA,
+    Standing,
+    Tables,
+    row_of,
+    state_of,
+)
+from sealbook.adapters.read_models.worker import heard, results, workers
+from sealbook.application.ports import EventStore, Lag, LedgerDamaged, Unavailable
+from sealbook.domain.catalogue import Event
 from sealbook.domain.errors import Refused
-from sealbook.projections.counts import Tally
+from sealbook.projections.counts import Tally, add, streams_of_credentials
 
 EVENTS_A_BATCH = 2_000
-BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+"""Of a follower, each batch being a transaction: docs/decisions/0016 has the figures of other sizes."""
+EVENTS_A_WORKER = 20_000
+"""Below this, a rebuild is done before a second process would have begun."""
+WORKERS_MAX = 4
 
-_TABLES: dict[str, LiteralString] = {
-    "credentials": """
-        stream uuid PRIMARY KEY, customer uuid NOT NULL, kind text NOT NULL, policy text NOT NULL,
-        suspended boolean NOT NULL, revoked boolean NOT NULL, lapsed_at timestamptz, expires_at timestamptz,
-        eligible_from timestamptz, state bytea NOT NULL
-    """,
-    "event_counts": "name text PRIMARY KEY, count bigint NOT NULL",
-    "tracking": """
-        one boolean PRIMARY KEY DEFAULT true CHECK (one), position bigint NOT NULL, latest_at timestamptz NOT NULL
-    """,
-}
-_INDEXES = {"credentials": "expires_at"}
-LIVE, NEXT = "", "_next"
+Advanced = Callable[[int], None]
+
+_LAG = """
+    SELECT b.position, extract(epoch FROM clock_timestamp() - e.recorded_at)::double precision
+    FROM sealbook.books b
+    LEFT JOIN sealbook.events e ON e.book = b.book AND e.position = %s + 1
+    WHERE b.book = %s
+"""
+
+
+def _unheard(_position: int) -> None:
+    """Nobody asks how far it is."""
 
 
 class PostgresReadModels:
-    """The read models of one ledger, over the event store's own connection."""
+    """The read models of one ledger, over the event store's own connection.
 
-    def __init__(self, connection: Connection, store: EventStore) -> None:
+    `workers` is how many processes fold a rebuild, this one included; by default as many as there are processors
+    to use, and one for a small ledger. The others connect by themselves, to where the connection leads.
+    """
+
+    def __init__(self, connection: Connection, store: EventStore, *, workers: int | None = None) -> None:
         self._connection = connection
         self._store = store
+        self._workers = workers
+        self._live = Tables(connection, LIVE)
 
-    def catch_up(self, *, advanced: Callable[[int], None] = lambda _position: None) -> int:
-        """Read the log from where the models stand to its end; return the position reached."""
+    def catch_up(self, *, advanced: Advanced = _unheard) -> int:
+        """Read the log from where the models stand to its end; return the position reached.
+
+        Models that an older version made are built anew. Raises Unavailable for those of a newer one.
+        """
         with translated():
-            self._create(LIVE)
-            return self._follow(LIVE, advanced)
+            self._live.create()
+            standing = self._live.standing()
+            # A long log is folded faster from its beginning by a rebuild, so the first time is one, too.
+            from_nothing = standing.position == 0 and self._store.last_position() > EVENTS_A_WORKER
+            if standing.schema < SCHEMA or from_nothing:
+                return self.rebuild(advanced=advanced)
+            return self._follow(self._live, advanced)
 
-    def rebuild(self, *, advanced: Callable[[int], None] = lambda _position: None) -> int:
+    def rebuild(self, *, advanced: Advanced = _unheard) -> int:
         """Build the models anew beside the old, then put them in their place; return the position reached.
 
         Until then, and if this is interrupted, the old ones answer.
         """
+        built = Tables(self._connection, NEXT)
         with translated(), self._rebuilding():
-            self._create(LIVE)
-            self._drop(NEXT)
-            self._create(NEXT)
-            self._follow(NEXT, advanced)
+            self._live.create()
+            built.drop()
+            built.create()
+            self._fold_log(built, advanced)
+            self._follow(built, advanced)
             with self._connection.transaction():
-                # A follower locks its tracking first, too: in another order the two would deadlock.
-                self._run("LOCK TABLE {}", _name("tracking", LIVE))
-                self._drop(LIVE)
-                for table in _TABLES:
-                    self._run("ALTER TABLE {} RENAME TO {}", _name(table, NEXT), sql.Identifier(table))
-                    self._run(
-                        "ALTER INDEX {} RENAME TO {}", _name(f"{table}{NEXT}_pkey", ""), sql.Identifier(f"{table}_pkey")
-                    )
-            return self.catch_up(advanced=advanced)
+                built.replace(self._live)
+            return self._follow(self._live, advanced)
+
+    def lag(self) -> Lag:
+        """Return how far the models are behind the book, in positions and in seconds of the database's clock."""
+        with translated(), self._snapshot() as standing:
+            position = 0 if standing is None else standing.position
+            ((last, seconds),) = self._live.run(_LAG, arguments=[position, BOOK])
+        return Lag(position=position, positions=max(last - position, 0), seconds=max(seconds or 0.0, 0.0))
 
     def tally(self, *, as_of: datetime) -> Tally | None:
-        """Return the tally of the whole log, or None if something in it lies after the moment asked about."""
-        with translated(), self._connection.transaction():
-            # One snapshot: a follower may write between two of these.
-            self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-            row = self._run("SELECT latest_at FROM {}", _name("tracking", LIVE))
-            if not row or row[0][0] > as_of:
+        """Return the tally of all that the models hold.
+
+        None if something in it lies after the moment asked about, or if another version made the models.
+        """
+        with translated(), self._snapshot() as standing:
+            if standing is None or standing.schema != SCHEMA or standing.latest_at > as_of:
                 return None
-            counts = self._run("SELECT name, count FROM {}", _name("event_counts", LIVE))
-            states = self._run("SELECT stream, state FROM {}", _name("credentials", LIVE))
-        return Tally(events=Counter(dict(counts)), credentials={stream: _state(state) for stream, state in states})
+            counts = self._live.run("SELECT name, count FROM {}", self._live.name("event_counts"))
+            states = self._live.run("SELECT stream, state FROM {}", self._live.name("credentials"))
+        return Tally(events=Counter(dict(counts)), credentials={stream: state_of(state) for stream, state in states})
 
     def differences(self) -> list[str]:
-        """Return where the models differ from a fold of the log up to their own position."""
-        with translated(), self._connection.transaction():
-            if not self._exists(LIVE):
+        """Return where the models differ from a fold of the log up to their own position.
+
+        Models that another version made answer nothing, and are not compared.
+        """
+        with translated(), self._snapshot() as standing:
+            if standing is None or standing.schema != SCHEMA:
                 return []
-            position = self._position(LIVE)
-            rows = self._run("SELECT * FROM {}", _name("credentials", LIVE))
-            counts = dict(self._run("SELECT name, count FROM {}", _name("event_counts", LIVE)))
-            ((latest_at,),) = self._run("SELECT latest_at FROM {}", _name("tracking", LIVE))
+            rows = self._live.run("SELECT * FROM {}", self._live.name("credentials"))
+            counts = dict(self._live.run("SELECT name, count FROM {}", self._live.name("event_counts")))
         try:
-            return list(self._unlike_fold(position, {row[0]: tuple(row) for row in rows}, counts, latest_at))
+            return list(self._unlike_fold(standing, {row[0]: tuple(row) for row in rows}, counts))
         except (LedgerDamaged, Refused, TypeError) as error:
             return [f"the read models cannot be compared, for the log does not fold: {error}"]
 
     def _unlike_fold(
-        self, position: int, rows: Mapping[Any, object], counts: Mapping[Any, object], latest_at: datetime
+        self, standing: Standing, rows: Mapping[Any, object], counts: Mapping[Any, object]
     ) -> Iterator[str]:
         folded = Tally()
         after, latest = 0, BEGINNING
-        while after < position:
-            events = self._store.read(after=after, limit=min(EVENTS_A_BATCH, position - after))
+        while after < standing.position:
+            events = self._store.read(after=after, limit=min(EVENTS_A_BATCH, standing.position - after))
             if not events:
-                yield f"the read models stand at position {position}, the log ends at {after}"
+                yield f"the read models stand at position {standing.position}, the log ends at {after}"
                 return
-            for recorded in events:
-                folded.apply(recorded)
-                latest = max(latest, recorded.event.at)
+            folded.add([(recorded.stream, recorded.event) for recorded in events])
+            latest = max(latest, *(recorded.event.at for recorded in events))
             after = events[-1].position
         yield from _unlike(
-            "row of credential", rows, {key: _row(key, each) for key, each in folded.credentials.items()}
+            "row of credential", rows, {key: row_of(key.bytes, each) for key, each in folded.credentials.items()}
         )
         yield from _unlike("count of", counts, folded.events)
-        if latest_at != latest:
+        if standing.latest_at != latest:
             yield "the read models' latest moment is not that of the log"
 
     @contextmanager
+    def _snapshot(self) -> Generator[Standing | None]:
+        """See everything as of one instant; give how far the models are, None where there are none."""
+        there = self._live.exist()
+        with self._connection.transaction():
+            self._live.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            if there:
+                # Before the first question fixes the instant: had a rebuild ended between the two, we would see
+                # its tables as they were while it filled them.
+                self._live.run("LOCK TABLE {} IN ACCESS SHARE MODE", self._live.name("tracking"))
+            yield self._live.standing() if there else None
+
+    @contextmanager
     def _rebuilding(self) -> Generator[None]:
-        """Be the only one to rebuild. Raises Unavailable."""
-        ((alone,),) = self._run("SELECT pg_try_advisory_lock(hashtext('sealbook_read rebuild'))")
+        """Be the only one to rebuild, and leave no table that was not put in its place. Raises Unavailable."""
+        ((alone,),) = self._live.run("SELECT pg_try_advisory_lock(hashtext('sealbook_read rebuild'))")
         if not alone:
             raise Unavailable("another rebuild is under way: wait until it ends")
         try:
             yield
         finally:
-            self._run("SELECT pg_advisory_unlock(hashtext('sealbook_read rebuild'))")
+            if not self._connection.broken:
+                Tables(self._connection, NEXT).drop()
+                self._live.run("SELECT pg_advisory_unlock(hashtext('sealbook_read rebuild'))")
 
-    def _follow(self, generation: str, advanced: Callable[[int], None]) -> int:
+    def _fold_log(self, tables: Tables, advanced: Advanced) -> None:
+        """Fold the log up to where it stands now, each process a share of its streams."""
+        until, number = self._store.last_position(), tables.number()
+        if not until or number is None:
+            return
+        processes = self._processes(until)
+        own, *others = [Share(number=each, shares=processes, until=until, tables=number) for each in range(processes)]
+        with workers(self._conninfo(), others) as begun, seldom_collected():
+
+            def advanced_all(position: int) -> None:
+                others_position = heard(begun)
+                advanced(min(position, others_position) if begun else position)
+
+            folded = [fold_share(tables, own, advanced=advanced_all), *results(begun, advanced=advanced)]
+        self._note(tables, until, folded)
+
+    def _note(self, tables: Tables, until: int, shares: list[Folded]) -> None:
+        counts = sum((share.counts for share in shares), Counter[str]())
+        if counts.total() != until:
+            raise LedgerDamaged(
+                f"of the first {until:,} events {until - counts.total():,} are missing: run sealbook fsck"
+            )
+        with self._connection.transaction():
+            tables.add_counts(counts)
+            tables.advance(until, max(share.latest_at for share in shares))
+
+    def _processes(self, events: int) -> int:
+        if self._workers is not None:
+            return self._workers
+        return min(_processors(), WORKERS_MAX, 1 + events // EVENTS_A_WORKER)
+
+    def _conninfo(self) -> str:
+        info = self._connection.info
+        return make_conninfo(info.dsn, **({"password": info.password} if info.password else {}))
+
+    def _follow(self, tables: Tables, advanced: Advanced) -> int:
         while True:
             with self._connection.transaction():
-                position = self._position(generation)
-                events = self._store.read(after=position, limit=EVENTS_A_BATCH)
+                # Locked: a second follower waits, and then goes on from where this one got.
+                standing = tables.standing(locked=True)
+                if standing.schema != SCHEMA:
+                    raise Unavailable(
+                        "the read models are of another version: use that one, or run sealbook project --rebuild"
+                    )
+                after = standing.position
+                events = events_between(self._connection, after, after + EVENTS_A_BATCH)
                 if not events:
-                    return position
-                self._apply(events, generation)
-            advanced(events[-1].position)
+                    return after
+                after += len(events)
+                self._apply(tables, events, after)
+            advanced(after)
 
-    def _position(self, generation: str) -> int:
-        # Locked: a second follower waits, and then goes on from where this one got.
-        ((position,),) = self._run("SELECT position FROM {} FOR UPDATE", _name("tracking", generation))
-        return int(position)
-
-    def _apply(self, events: Sequence[RecordedEvent], generation: str) -> None:
-        touched = {recorded.stream for recorded in events if isinstance(recorded.event, credential.Event)}
-        states = self._run(
-            "SELECT stream, state FROM {} WHERE stream = ANY (%s)",
-            _name("credentials", generation),
-            arguments=[list(touched)],
-        )
-        batch = Tally(credentials={stream: _state(state) for stream, state in states})
-        for recorded in events:
-            batch.apply(recorded)
-        self._write_states(batch.credentials, generation)
-        self._write_counts(batch.events, generation)
-        self._run(
-            "UPDATE {} SET position = %s, latest_at = greatest(latest_at, %s)",
-            _name("tracking", generation),
-            arguments=[events[-1].position, max(recorded.event.at for recorded in events)],
-        )
-
-    def _write_states(self, states: dict[UUID, Application | Credential], generation: str) -> None:
-        rows = [_row(stream, state) for stream, state in states.items()]
-        if not rows:
-            return
-        self._run(
-            "INSERT INTO {} SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::boolean[],"
-            " %s::boolean[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::bytea[])"
-            " ON CONFLICT (stream) DO UPDATE SET policy = excluded.policy, suspended = excluded.suspended,"
-            " revoked = excluded.revoked, lapsed_at = excluded.lapsed_at, expires_at = excluded.expires_at,"
-            " eligible_from = excluded.eligible_from, state = excluded.state",
-            _name("credentials", generation),
-            arguments=[list(column) for column in zip(*rows, strict=True)],
-        )
-
-    def _write_counts(self, counts: Counter[str], generation: str) -> None:
-        self._run(
-            "INSERT INTO {} AS old SELECT * FROM unnest(%s::text[], %s::bigint[])"
-            " ON CONFLICT (name) DO UPDATE SET count = old.count + excluded.count",
-            _name("event_counts", generation),
-            arguments=[list(counts), list(counts.values())],
-        )
-
-    def _exists(self, generation: str) -> bool:
-        ((there,),) = self._run("SELECT to_regclass(%s) IS NOT NULL", arguments=[f"sealbook_read.tracking{generation}"])
-        return bool(there)
-
-    def _create(self, generation: str) -> None:
-        if self._exists(generation):
-            return
-        with self._connection.transaction():
-            # Two that create at once: the second waits here and finds the tables made.
-            self._run("SELECT pg_advisory_xact_lock(hashtext('sealbook_read'))")
-            for table, columns in _TABLES.items():
-                self._run("CREATE TABLE IF NOT EXISTS {} (" + columns + ")", _name(table, generation))
-            self._run(
-                "INSERT INTO {} (position, latest_at) VALUES (0, %s) ON CONFLICT DO NOTHING",
-                _name("tracking", generation),
-                arguments=[BEGINNING],
-            )
-            for table, column in _INDEXES.items():
-                self._run("CREATE INDEX ON {} ({})", _name(table, generation), sql.Identifier(column))
-
-    def _drop(self, generation: str) -> None:
-        for table in _TABLES:
-            self._run("DROP TABLE IF EXISTS {}", _name(table, generation))
-
-    def _run(
-        self, text: LiteralString, *names: sql.Composable, arguments: Sequence[object] = ()
-    ) -> list[tuple[Any, ...]]:
-        cursor = self._connection.execute(sql.SQL(text).format(*names), arguments)
-        return cursor.fetchall() if cursor.description else []
+    def _apply(self, tables: Tables, events: list[tuple[bytes, Event]], position: int) -> None:
+        counts = Counter[str]()
+        touched = streams_of_credentials(events)
+        states = dict(tables.states([UUID(bytes=stream) for stream in touched]))
+        add(events, counts=counts, credentials=states)
+        tables.write_states(states)
+        tables.add_counts(counts)
+        tables.advance(position, max(event.at for _, event in events))
 
 
-def _name(table: str, generation: str) -> sql.Identifier:
-    return sql.Identifier("sealbook_read", f"{table}{generation}")
-
-
-def _row(stream: UUID, state: Application | Credential) -> tuple[object, ...]:
-    common = (stream, state.customer, state.kind.value, str(state.policy))
-    if isinstance(state, Application):
-        return (*common, False, False, state.ended_at, None, None, encode_head(state))
-    return (
-        *common,
-        state.suspended,
-        state.revoked,
-        state.lapsed_at,
-        state.expires_at,
-        state.term.bounds.eligible_from,
-        encode_head(state),
-    )
-
-
-def _state(stored: bytes) -> Application | Credential:
-    state = decode_head(stored)
-    if isinstance(state, Application | Credential):
-        return state
-    raise LedgerDamaged("a read model's row is not of a credential: run sealbook project --rebuild")
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _unlike(what: str, kept: Mapping[Any, object], folded: Mapping[Any, object]) -> Iterator[str]:

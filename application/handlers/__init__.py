@@ -7,12 +7,13 @@ both pass (no write skew).
 
 from uuid import UUID
 
-from sealbook.application.commands import OfApplication, OfCredential, OfCustomer, OfDevice, Request
+from sealbook.application.commands import Request
 from sealbook.application.handlers import applications, credentials, customers, devices, histories
 from sealbook.application.names import Name, NameKind
 from sealbook.application.requests import OnPolicy
 from sealbook.application.view import View
 from sealbook.domain import policy
+from sealbook.domain.dispatch import by_class
 
 
 def handle(view: View, request: Request) -> UUID:
@@ -20,17 +21,7 @@ def handle(view: View, request: Request) -> UUID:
 
     Raises Refused, and then nothing of it counts.
     """
-    if isinstance(request, OfCredential):
-        return credentials.handle(view, request)
-    if isinstance(request, OfApplication):
-        return applications.handle(view, request)
-    if isinstance(request, OfCustomer):
-        return customers.handle(view, request)
-    if isinstance(request, OfDevice):
-        return devices.handle(view, request)
-    if isinstance(request, OnPolicy):
-        return _on_policy(view, request)
-    return histories.handle(view, request)
+    return _HANDLERS[type(request)](view, request)
 
 
 def _on_policy(view: View, request: OnPolicy) -> UUID:
@@ -41,3 +32,15 @@ def _on_policy(view: View, request: OnPolicy) -> UUID:
         view.claim(name, stream)
     view.apply(stream, policy.decide(view.policy(stream), request.command))
     return stream
+
+
+_HANDLERS = by_class(
+    Request,
+    "request",
+    credentials.handle,
+    applications.handle,
+    customers.handle,
+    devices.handle,
+    histories.handle,
+    _on_policy,
+)

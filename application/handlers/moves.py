@@ -20,17 +20,17 @@ def on_device(view: View, stream: UUID, command: device.Command) -> None:
 
 
 def on_credential(view: View, stream: UUID, command: credential.Command) -> UUID:
+    state = view.credential(stream)
     if not isinstance(command, credential.Adopt):
         # A history is as it is.
-        _check_not_closed(view, stream, command.at)
-    view.apply(stream, credential.decide(view.credential(stream), command, view.policies, view.kinds))
+        _check_not_closed(view, stream, state, command.at)
+    view.apply(stream, credential.decide(state, command, view.policies, view.kinds))
     close_if_ended(view, stream, command.at)
     return stream
 
 
-def _check_not_closed(view: View, stream: UUID, at: datetime) -> None:
+def _check_not_closed(view: View, stream: UUID, state: credential.State, at: datetime) -> None:
     """Raise Refused(already_final) for what reaches back into a grace that was found over: another may stand there."""
-    state = view.credential(stream)
     if isinstance(state, Credential) and state.lapsed_at is not None and state.in_grace_at(at):
         held = customer.enrolled(view.customer(state.customer)).open_credentials
         if all(stream != each for each, _ in held):

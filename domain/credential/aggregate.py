@@ -28,6 +28,7 @@ from sealbook.domain.credential.erasing import Erase
 from sealbook.domain.credential.issuing import Issue, Issued, KeyAttested
 from sealbook.domain.credential.renewing import ObjectToRenewal, RenewalObjectionLodged, Settle
 from sealbook.domain.credential.standing import Application, Credential, State, issued, pending
+from sealbook.domain.dispatch import by_class
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindBook
 from sealbook.domain.policy import PolicyBook
@@ -46,7 +47,8 @@ _OfLife = (
     | adoption.Event
     | erasing.Event
 )
-Event = issuing.Event | _OfApplication | paying.Event | _OfLife
+Event = _OfLife | issuing.Event | _OfApplication | paying.Event
+"""Daily life first: a test whether an event is one of these looks at its classes in this order."""
 
 Steps = applying.Command | proofing.Command
 """What happens to an application."""
@@ -97,22 +99,13 @@ Command = Apply | Issue | Steps | paying.Command | Fact | Adopt
 
 def evolve(state: State, event: Event) -> State:
     """Apply one fact. Raises Refused when a history does not begin with its application or issue."""
-    if isinstance(event, _OfLife):
-        return _evolve_life(issued(state), event)
-    if isinstance(event, issuing.Event):
-        return _evolve_issue(state, event)
-    if isinstance(event, Applied):
-        return applying.begin(event)
-    if isinstance(event, applying.Event):
-        return applying.evolve(_known(state), event)
-    if isinstance(event, proofing.Event):
-        return proofing.evolve(_known(state), event)
-    if isinstance(state, Application):
-        return paying.evolve(state, event)
-    return paying.evolve_issued(issued(state), event)
+    in_life = _IN_LIFE.get(type(event))
+    if in_life is not None:
+        return in_life(issued(state), event)
+    return _BEFORE[type(event)](state, event)
 
 
-def _evolve_issue(state: State, event: issuing.Event) -> Credential:
+def _issue(state: State, event: issuing.Event) -> Credential:
     match event:
         case Issued():
             return issuing.begin(event)
@@ -122,28 +115,36 @@ def _evolve_issue(state: State, event: issuing.Event) -> Credential:
             assert_never(event)
 
 
-def _evolve_life(state: Credential, event: _OfLife) -> Credential:
-    if isinstance(event, use.Event):
-        return use.evolve(state, event)
-    if isinstance(event, renewing.Event):
-        return renewing.evolve(state, event)
-    if isinstance(event, holds.Event):
-        return holds.evolve(state, event)
-    if isinstance(event, lockout.Event):
-        return lockout.evolve(state, event)
-    if isinstance(event, unlocking.Event):
-        return unlocking.evolve(state, event)
-    if isinstance(event, linking.Event):
-        return linking.evolve(state, event)
-    if isinstance(event, loss.Event):
-        return loss.evolve(state, event)
-    if isinstance(event, device_change.Event):
-        return device_change.evolve(state, event)
-    if isinstance(event, notices.Event):
-        return notices.evolve(state, event)
-    if isinstance(event, erasing.Event):
-        return erasing.evolve(state, event)
-    return adoption.evolve(state, event)
+def _apply(state: State, event: applying.Event) -> Application:
+    return applying.begin(event) if isinstance(event, Applied) else applying.evolve(_known(state), event)
+
+
+def _prove(state: State, event: proofing.Event) -> Application:
+    return proofing.evolve(_known(state), event)
+
+
+def _pay(state: State, event: paying.Event) -> Application | Credential:
+    if isinstance(state, Application):
+        return paying.evolve(state, event)
+    return paying.evolve_issued(issued(state), event)
+
+
+_IN_LIFE = by_class(
+    _OfLife,
+    "event",
+    use.evolve,
+    renewing.evolve,
+    lockout.evolve,
+    unlocking.evolve,
+    linking.evolve,
+    holds.evolve,
+    loss.evolve,
+    device_change.evolve,
+    notices.evolve,
+    adoption.evolve,
+    erasing.evolve,
+)
+_BEFORE = by_class(issuing.Event | _OfApplication | paying.Event, "event", _issue, _apply, _prove, _pay)
 
 
 def fold(history: Iterable[Event], since: State = None) -> State:
@@ -197,7 +198,7 @@ def _settled(state: State, at: datetime, policies: PolicyBook) -> tuple[tuple[Ev
     known = issued(state)
     _check_time(known, at)
     decided = renewing.settle(known, policies, at)
-    return decided, issued(fold(decided, since=known))
+    return decided, reduce(renewing.evolve, decided, known)
 
 
 def _check_time(state: State, at: datetime) -> None:

@@ -1,6 +1,6 @@
 """Application: from the wish for a credential until its issue or its end (domain rules R13, R31, R66, R67)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
@@ -11,6 +11,7 @@ from sealbook.domain.credential.standing import Application
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindBook, KindDocument
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, HolderKind, Kind, PolicyRef, Step
 
 # --- Events

@@ -1,6 +1,6 @@
 """A changed device: setting up again after an update, and moving to another phone (domain rules R55, R56)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
@@ -10,6 +10,7 @@ from sealbook.domain.credential.standing import Credential, LastProof, check_cha
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, StorageLevel
 
 # --- Events

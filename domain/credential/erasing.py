@@ -1,6 +1,6 @@
 """Erasure: the last thing that happens to a credential (domain 5.1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
@@ -8,6 +8,7 @@ from sealbook.domain.calendar import shift_forward
 from sealbook.domain.credential.standing import Credential
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import BankDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType
 
 # --- Events

@@ -1,6 +1,6 @@
 """Suspension, which is reversible, and revocation, which is final (RFC 5280 5.3.1)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
@@ -9,6 +9,7 @@ from sealbook.domain.credential.standing import Credential, check_changeable
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
 from sealbook.domain.kind_document import KindBook
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, SuspensionReason
 
 # --- Events

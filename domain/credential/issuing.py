@@ -1,6 +1,6 @@
 """Issue: the credential's first period begins. Its key is attested in the same breath (domain rules R24, R27, R32)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
@@ -9,6 +9,7 @@ from sealbook.domain.credential.standing import Application, Credential, State, 
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindDocument
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.records import replace
 from sealbook.domain.renewal import Bounds, Term, first_period
 from sealbook.domain.values import EventType, HolderKind, Kind, PolicyRef, Step, StorageLevel
 

@@ -1,6 +1,6 @@
 """Links: the IDs and services that one credential stands for (domain rules R10, R11, R35, R43, R53, R54)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, assert_never
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from sealbook.domain.credential.standing import Credential, LinkedId, check_changeable, check_usable
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, Service
 
 # --- Events

@@ -1,6 +1,6 @@
 """Lockout: wrong proofs in a row, over all channels, lock the credential (NIST SP 800-63B-4 3.2.2)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
@@ -8,6 +8,7 @@ from sealbook.domain.credential.standing import Credential, LastProof, Lockout, 
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType
 
 # --- Events

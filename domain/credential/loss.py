@@ -3,12 +3,13 @@
 Wrongly denying is the smaller harm, so weak identification is enough (NIST SP 800-63B-4 4.3).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
 from sealbook.domain.credential.holds import Suspended, outlasted_by_loss
 from sealbook.domain.credential.standing import Credential, check_changeable
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, SuspensionReason
 
 # --- Events

@@ -5,12 +5,13 @@ least a month before a renewal that nobody applied for; without a use in the six
 written consent (domain section 2).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
 from sealbook.domain.credential.standing import Credential, check_unlapsed
 from sealbook.domain.evidence import check_evidence
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType
 
 # --- Events

@@ -1,6 +1,6 @@
 """Fees: of the issue and of a renewal on request (domain rules R15, R18, R37, R38)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, assert_never
@@ -8,6 +8,7 @@ from typing import ClassVar, assert_never
 from sealbook.domain.credential.standing import Application, Credential, check_unlapsed
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, Step
 
 

@@ -4,7 +4,7 @@ Evidence is kept elsewhere: an event holds a reference to it and its digest, nev
 number or a name.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, assert_never
 
@@ -12,6 +12,7 @@ from sealbook.domain.credential.applying import StepFailed, check_next, failed
 from sealbook.domain.credential.standing import Application
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import CaptureFault, EventType, IdDocument, Step
 
 # --- Events

@@ -1,6 +1,6 @@
 """Renewal and lapse: what a use, the clock, a request or another policy does to the period."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
@@ -12,6 +12,7 @@ from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindBook
 from sealbook.domain.policy import PolicyBook, Switch
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.records import replace
 from sealbook.domain.renewal import Bounds
 from sealbook.domain.values import EventType, PolicyRef, RenewalCause, SwitchMode
 

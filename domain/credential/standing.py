@@ -1,10 +1,11 @@
 """The states of a credential: first an application, then the credential. Every stage reads and moves them."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.records import replace
 from sealbook.domain.renewal import Bounds, Term
 from sealbook.domain.values import HolderKind, Kind, PolicyRef, Service, Step, StorageLevel, UnlockMethod
 

@@ -3,7 +3,7 @@
 Templates and PINs never leave the phone; the record is told what was chosen, and what failed.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
@@ -11,6 +11,7 @@ from sealbook.domain.credential.standing import Credential, check_usable
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, UnlockMethod
 
 # --- Events

@@ -1,6 +1,6 @@
 """Use: daily life, and what a use may bring about."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
@@ -10,11 +10,12 @@ from sealbook.domain.credential.holds import Suspended
 from sealbook.domain.credential.lockout import Locked, lock_due
 from sealbook.domain.credential.loss import CloneSuspected
 from sealbook.domain.credential.renewing import AutoRenewed
-from sealbook.domain.credential.standing import Credential, LastProof
+from sealbook.domain.credential.standing import Credential, LastProof, UnlockMethods
 from sealbook.domain.credential.unlocking import failures_max
 from sealbook.domain.errors import Refusal
 from sealbook.domain.kind_document import KindBook, KindDocument
 from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.domain.records import replace
 from sealbook.domain.renewal import Bounds
 from sealbook.domain.values import EventType, Network, RenewalCause, SuspensionReason, UnlockMethod
 
@@ -115,24 +116,31 @@ def evolve(state: Credential, event: Event) -> Credential:
 
 
 def _after_use(state: Credential, event: Used) -> Credential:
-    if event.qualifies:
-        state = replace(state, term=state.term.with_use(event.at))
-    if state.lockout.failures:
-        state = replace(state, lockout=replace(state.lockout, failures=0))
-    return state if event.evidence is None else _after_evidence(state, event.evidence)
+    term = state.term.with_use(event.at) if event.qualifies else state.term
+    lockout = replace(state.lockout, failures=0) if state.lockout.failures else state.lockout
+    if event.evidence is None:
+        return replace(state, term=term, lockout=lockout)
+    return replace(
+        state,
+        term=term,
+        lockout=lockout,
+        last_proof=_after_proof(state.last_proof, event.evidence),
+        unlock_methods=_after_unlocking(state.unlock_methods, event.evidence),
+    )
 
 
-def _after_evidence(state: Credential, evidence: UseEvidence) -> Credential:
-    last = state.last_proof
-    moved = LastProof(
+def _after_proof(last: LastProof, evidence: UseEvidence) -> LastProof:
+    return LastProof(
         timecode=last.timecode if evidence.timecode is None else evidence.timecode,
         counter=evidence.counter or last.counter,
         drift_steps=last.drift_steps if evidence.timecode is None else evidence.drift_steps,
     )
-    unlocks = state.unlock_methods
-    if evidence.unlock_method is not None:
-        unlocks = unlocks.failing(evidence.unlock_method, 0)
-    return replace(state, last_proof=moved, unlock_methods=unlocks)
+
+
+def _after_unlocking(unlocks: UnlockMethods, evidence: UseEvidence) -> UnlockMethods:
+    if evidence.unlock_method is None or not unlocks.failures:
+        return unlocks
+    return unlocks.failing(evidence.unlock_method, 0)
 
 
 # --- Decide
@@ -166,9 +174,11 @@ def _use(state: Credential, use: Use, policy: RenewalPolicy, kinds: KindBook | N
     # A use that reaches back before the present period, or to before a recorded lapse, is
     # recorded; what was decided since stays decided.
     counts = counts and use.at >= state.term.bounds.anchor and state.lapsed_at is None
-    bounds = renewal.on_use(policy, state.term.with_use(use.at), use.at) if counts else None
-    if bounds is not None:
-        return _renewing(use, policy, RenewalCause.USE, bounds)
+    # Most uses come too early to renew: no term is made to count those.
+    if counts and renewal.open_to_use(policy, state.term, use.at):
+        bounds = renewal.on_use(policy, state.term.with_use(use.at), use.at)
+        if bounds is not None:
+            return _renewing(use, policy, RenewalCause.USE, bounds)
     return (_used(use, qualifies=counts),)
 
 

@@ -1,12 +1,13 @@
 """Company: its users, their roles, and transactions that take four eyes (domain 5.3)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
 
 from sealbook.domain.customer.standing import CompanyUser, Customer, Proposal, State, active, present
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, HolderKind, Role
 
 # --- Events

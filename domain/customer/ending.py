@@ -3,7 +3,7 @@
 What a customer holds follows by itself: the cascade is a process manager's (application/cascades.py).
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
@@ -12,6 +12,7 @@ from sealbook.domain.customer.standing import Customer, State, active, enrolled,
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
 from sealbook.domain.kind_document import BankDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, HolderKind
 
 # --- Events

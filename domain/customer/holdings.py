@@ -4,7 +4,7 @@ What another command's guard reads stands here: opening and closing a credential
 releasing a slot or an ID each move this stream, so that two concurrent ones cannot both pass.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from sealbook.domain.customer.standing import Customer, State, active, enrolled
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, Kind
 
 # --- Events

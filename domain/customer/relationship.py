@@ -1,12 +1,13 @@
 """Relationship: enrollment, the services joined, and what changes about a customer (domain rules R09, R16)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
 from sealbook.domain.customer.standing import Customer, State, active, present
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, HolderSubkind, Service
 
 # --- Events

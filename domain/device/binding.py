@@ -1,6 +1,6 @@
 """Binding: a device shows its key, belongs to one person, and goes out of service (domain rules R22, R24, R44)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, assert_never
@@ -10,6 +10,7 @@ from sealbook.domain.app_version import version_of
 from sealbook.domain.device.standing import App, Device, State, in_service, registered
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindDocument
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, LockScreen
 
 

@@ -1,12 +1,13 @@
 """Custody: a device is lost, found again, or vouches for the one that follows it (domain rules R52, R55)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import ClassVar, assert_never
 
 from sealbook.domain.device.standing import Device, State, in_service, registered
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.evidence import check_evidence
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType
 
 HANDOVER = timedelta(minutes=10)

@@ -1,12 +1,13 @@
 """Upkeep: updates of the app and the system, and what is seen of the device (domain rules R56, R60)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, assert_never
 
 from sealbook.domain.app_version import version_of
 from sealbook.domain.device.standing import Device, State, in_service
 from sealbook.domain.errors import Refusal, Refused
+from sealbook.domain.records import replace
 from sealbook.domain.values import EventType, LockScreen
 
 # --- Events

@@ -2,22 +2,28 @@
 
 from collections import Counter
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application import questions
+from sealbook.application.commands import Command, Request
 from sealbook.application.importing import LINES_A_BATCH, LineError, OtherOptions, Row
-from sealbook.application.names import NameKind
-from sealbook.domain.credential import Issued, PolicySwitched
+from sealbook.application.ledger import execute
+from sealbook.application.names import Name, NameKind
+from sealbook.application.requests import OnCredential
+from sealbook.domain.credential import Issued, PolicySwitched, Suspend
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.presets import preset_policies
 from sealbook.domain.values import Kind
+from tests.application.branch import Branch, apply
 from tests.application.lines import Desk, Written, fact, given_policies, names_of_events, use
 from tests.domain.examples import document
 
 ISSUED_AT, USED_AT, LATE = "2024-03-15T10:00:00+09:00", "2025-06-01T09:00:00+09:00", "2029-01-01T00:00:00+09:00"
+C1, A_2 = Name(NameKind.CREDENTIAL, "C1"), Name(NameKind.CREDENTIAL, "A#2")
 LIFE = (fact("issued", ISSUED_AT), fact("used", USED_AT))
 
 
@@ -30,6 +36,12 @@ def issue_of(store: MemoryEventStore, credential: str) -> Issued:
     event = store.stream(questions.find(store, credential, kinds=[NameKind.CREDENTIAL]))[0].event
     assert isinstance(event, Issued)
     return event
+
+
+def meanwhile(store: MemoryEventStore, request: Request) -> None:
+    """Another writer's command."""
+    (outcome,) = execute(store, [Command(request=request, command_id=None, actor="another", channel="app")])
+    assert outcome.accepted
 
 
 def many(first: int, count: int, name: str = "C1") -> list[Written]:
@@ -171,12 +183,21 @@ def test_a_continuation_does_not_move_a_credential_to_another_customer(desk: Des
         desk.facts(fact("used", USED_AT, customer="P2"))
 
 
+def test_a_fact_of_what_is_only_applied_for_is_a_bad_line(desk: Desk, branch: Branch) -> None:
+    branch.told(replace(apply(), name=C1))
+
+    with pytest.raises(LineError, match="line 1: the application is not finished"):
+        desk.facts(fact("used", LATE))
+
+
 class Killed(Exception):
     """Whatever ends a run from outside."""
 
 
-def kill(_number: int) -> None:
-    raise Killed
+def kill(_done: int, total: int | None = None) -> None:
+    """End a run once it has written a batch."""
+    if total is not None:
+        raise Killed
 
 
 def test_a_run_that_was_cut_off_is_resumed_where_it_stood(desk: Desk, memory_store: MemoryEventStore) -> None:
@@ -200,6 +221,30 @@ def test_a_continuation_that_was_cut_off_is_resumed_too(desk: Desk, memory_store
 
     assert (result.resumed_at, result.lines) == (LINES_A_BATCH, 200)
     assert names_of_events(memory_store).count("credential.used") == LINES_A_BATCH + 200
+
+
+def test_what_others_write_between_two_batches_counts_in_the_second(desk: Desk, memory_store: MemoryEventStore) -> None:
+    history = (LIFE[0], *many(0, LINES_A_BATCH + 200))
+    between = datetime.fromisoformat("2024-04-01T16:38:30Z")
+
+    def suspend(done: int, total: int | None = None) -> None:
+        if total is not None and done == LINES_A_BATCH:
+            meanwhile(memory_store, OnCredential(credential=C1, command=Suspend(at=between, reason="theirs")))
+
+    result = desk.facts(*history, advanced=suspend)
+
+    assert result.uses_refused == Counter({Refusal.SUSPENDED: 201})
+
+
+def test_how_far_it_is_is_told_first_of_the_check_and_then_of_the_import(desk: Desk) -> None:
+    told: list[tuple[int, int | None]] = []
+
+    def advanced(done: int, total: int | None = None) -> None:
+        told.append((done, total))
+
+    desk.facts(LIFE[0], *many(0, LINES_A_BATCH), advanced=advanced)
+
+    assert told == [(1_000, None), (1_001, None), (1_000, 1_001), (1_001, 1_001)]
 
 
 def test_credentials_of_one_customer_are_one_enrollment(desk: Desk, memory_store: MemoryEventStore) -> None:
@@ -328,6 +373,22 @@ def test_attempts_to_use_one_kind_are_not_recorded_on_a_credential_of_another(
         desk.uses(use("A", "2029-02-01T00:00:00Z"), kind=Kind.MOBILE_OTP)
 
     assert memory_store.stream(certificate) == before
+
+
+def test_a_line_is_not_refused_for_what_the_ledger_held_a_batch_ago(desk: Desk, memory_store: MemoryEventStore) -> None:
+    # A customer who bears the name that a reissue would take, and gives it back before it does.
+    first = [use("A", ISSUED_AT), use("A#2", ISSUED_AT)]
+    filling = [use("B", ISSUED_AT)] * (LINES_A_BATCH - len(first))
+
+    def give_back(done: int, total: int | None = None) -> None:
+        if total is not None and done == LINES_A_BATCH:
+            # No command does this; an erasure may one day.
+            del vars(memory_store)["_names"][A_2]
+
+    result = desk.uses(*first, *filling, use("A", LATE), reissue=True, advanced=give_back)
+
+    assert (result.lines, result.skipped) == (LINES_A_BATCH + 1, 0)
+    assert issue_of(memory_store, "A#2").replaces == questions.find(memory_store, "A", kinds=[NameKind.CREDENTIAL])
 
 
 def test_a_line_that_only_the_ledger_refuses_is_set_aside_and_not_counted_as_in(desk: Desk) -> None:

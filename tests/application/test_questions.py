@@ -1,6 +1,7 @@
 """What people ask, on both axes of time: when it was so, and when the ledger learned it."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -8,7 +9,7 @@ from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application import questions
 from sealbook.application.names import NameKind
 from sealbook.application.questions import Standing
-from sealbook.domain.catalogue import event_name
+from sealbook.domain.catalogue import RecordedEvent, event_name
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.presets import preset_policies
 from sealbook.projections.counts import Report
@@ -72,6 +73,27 @@ def test_a_credential_is_shown_as_it_was_then_by_what_was_known_then(
     ledger: MemoryEventStore, as_of: datetime, known_at: datetime | None, state: ValidityState
 ) -> None:
     assert standing(ledger, as_of, known_at=known_at).validity.state is state
+
+
+@pytest.mark.parametrize("after", [timedelta(0), SECOND, timedelta(days=400), timedelta(days=1_500)])
+def test_the_head_answers_as_the_whole_history_does(ledger: MemoryEventStore, after: timedelta) -> None:
+    as_of = SUSPENDED_AT + after
+    from_the_history = standing(ledger, as_of, known_at=LEARNED_LATER + SECOND)
+
+    assert standing(ledger, as_of) == from_the_history
+    assert standing(WithoutHistories(ledger), as_of) == from_the_history
+
+
+class WithoutHistories(MemoryEventStore):
+    """The same ledger, of which a stream gives no more than its last event."""
+
+    def __init__(self, whole: MemoryEventStore) -> None:
+        self.__dict__.update(whole.__dict__)
+
+    def stream(self, stream: UUID, *, after: int = 0) -> list[RecordedEvent]:
+        found = super().stream(stream, after=after)
+        assert len(found) <= 1
+        return found
 
 
 def test_counts_follow_both_axes_too(ledger: MemoryEventStore) -> None:

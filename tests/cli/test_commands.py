@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -104,7 +105,10 @@ def test_an_import_tells_what_it_did(ledger: str, folder: Path) -> None:
     assert ledger
     path = write_json_lines(folder / "life.jsonl", *LIFE, {"at": ENDS_AT, "credential": "C1", "fact": "used"})
 
-    assert sealbook("import", path, "--json").answer == {
+    answer = sealbook("import", path, "--json").answer
+
+    seconds, lines_per_second = answer.pop("seconds"), answer.pop("lines_per_second")
+    assert answer == {
         "lines": 4,
         "resumed_at": 0,
         "skipped": 0,
@@ -112,6 +116,24 @@ def test_an_import_tells_what_it_did(ledger: str, folder: Path) -> None:
         "uses_refused": {"expired": 1},
         "facts_not_applied": {},
     }
+    assert lines_per_second == pytest.approx(4 / seconds, rel=0.1)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_whoever_watches_an_import_sees_how_far_it_is_how_fast_and_the_time_left(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_json_lines(folder / "a [life].jsonl", *LIFE)
+    # With this, what is shown is as on a terminal.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    said = sealbook("import", path)
+
+    assert said.code == 0
+    shown = re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", said.err)
+    assert "importing a [life].jsonl" in shown
+    assert "3 of 3 lines" in shown
+    assert "left" in shown
 
 
 @pytest.mark.usefixtures("lived")

@@ -8,9 +8,11 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from sealbook.adapters.eventstore.codec import HEAD_SCHEMA
 from sealbook.adapters.eventstore.fsck import Fsck
 from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.application.ledger import execute
 from tests.cli.terminal import Said, sealbook
 from tests.cli.written import ISSUED_AT
@@ -54,7 +56,7 @@ def contradicted(said: Said, *needles: str) -> None:
 
 
 def test_a_ledger_as_it_was_written_is_clean(altered: Callable[[str], Said]) -> None:
-    assert altered("SELECT 1").answer == {"clean": True, "events": 9, "findings": []}
+    assert altered("SELECT 1").answer == {"clean": True, "events": 9, "findings": [], "notes": []}
 
 
 def test_an_altered_body_is_found_at_its_position(altered: Callable[[str], Said], used: tuple[int, UUID]) -> None:
@@ -159,6 +161,72 @@ def test_what_is_written_meanwhile_is_no_contradiction(lived: str, keys: Keys) -
         closing(PostgresEventStore.connect(lived, keys=keys, randomness=os.urandom)) as store,
     ):
         assert list(Fsck(store.connection, keys=keys).findings(advanced=write)) == []
+
+
+# --- Heads of other versions
+
+PUT_SCHEMA = "UPDATE sealbook.heads SET state = set_byte(state, {place}, {schema}) WHERE stream = '{stream}'"
+
+
+def schema_place(lived: str, stream: UUID) -> int:
+    """Where a head says its schema: behind the length of its array, which takes one byte or three."""
+    with psycopg.connect(lived) as connection:
+        found = connection.execute("SELECT state FROM sealbook.heads WHERE stream = %s", [stream]).fetchone()
+    assert found is not None
+    return bytes(found[0]).index(HEAD_SCHEMA)
+
+
+def test_a_head_of_an_older_schema_is_noted_and_no_contradiction(
+    lived: str, keys: Keys, used: tuple[int, UUID]
+) -> None:
+    _, stream = used
+    with psycopg.connect(lived) as connection:
+        connection.execute("SET session_replication_role = replica")
+        older = PUT_SCHEMA.format(place=schema_place(lived, stream), schema=HEAD_SCHEMA - 1, stream=stream)
+        connection.execute(older.encode())
+
+    notes = list[str]()
+    with closing(PostgresEventStore.connect(lived, keys=keys, randomness=os.urandom)) as store:
+        assert list(Fsck(store.connection, keys=keys).findings(noted=notes.append)) == []
+    assert notes == ["heads of an older schema: 1; each is rebuilt when it is touched"]
+
+
+def test_a_head_of_an_older_schema_still_has_to_be_at_the_last_version(
+    altered: Callable[[str], Said], lived: str, used: tuple[int, UUID]
+) -> None:
+    _, stream = used
+    older = PUT_SCHEMA.format(place=schema_place(lived, stream), schema=HEAD_SCHEMA - 1, stream=stream)
+    said = altered(f"{older}; UPDATE sealbook.heads SET version = 2 WHERE stream = '{stream}'")
+
+    contradicted(said, f"stream {stream} has 3 events, its head is at version 2")
+
+
+def test_a_head_of_a_newer_schema_cannot_be_judged(
+    altered: Callable[[str], Said], lived: str, used: tuple[int, UUID]
+) -> None:
+    _, stream = used
+    said = altered(PUT_SCHEMA.format(place=schema_place(lived, stream), schema=HEAD_SCHEMA + 1, stream=stream))
+
+    said.failed(3, "was written by a newer version: use a newer sealbook")
+
+
+def test_a_body_that_says_the_same_in_other_bytes_is_found(lived: str, keys: Keys, used: tuple[int, UUID]) -> None:
+    """Whoever holds the keys may have sealed it with a right MAC: the MAC says nothing of the encoding."""
+    position, stream = used
+    with psycopg.connect(lived) as connection:
+        row = connection.execute("SELECT salt, body FROM sealbook.events WHERE position = %s", [position]).fetchone()
+        assert row is not None
+        body = row[1].replace(b"credential.used\x01", b"credential.used\xcc\x01")
+        mac = keys.mac(book=BOOK, stream=stream, version=2, salt=row[0], body=body)
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE sealbook.events SET (body, mac) = (%s, %s) WHERE position = %s", [body, mac, position]
+        )
+
+    with closing(PostgresEventStore.connect(lived, keys=keys, randomness=os.urandom)) as store:
+        findings = list(Fsck(store.connection, keys=keys).findings())
+    assert findings[0].startswith(f"position {position} does not fold: ")
+    assert "in other bytes" in findings[0]
 
 
 # --- Read models

@@ -128,6 +128,7 @@ def test_codes_are_unique_and_permanent() -> None:
         "back_in_time",
         "bad_proof",
         "code_expired",
+        "command_id_forgotten",
         "command_id_reused",
         "customer_state",
         "device_slot",

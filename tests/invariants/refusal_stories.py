@@ -1,8 +1,9 @@
 """For every refusal code, a short story whose last request is refused by it."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
+from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application.commands import Request
 from sealbook.application.requests import (
     CloseCustomer,
@@ -49,6 +50,9 @@ from tests.invariants.teller import (
 
 LONG_AFTER = 900
 SENT_BEFORE = UUID(int=77)
+FORGOTTEN = UUID("018cc251-f400-7000-8000-000000000000")
+"""An id that says the first of January 2024."""
+COMMAND_IDS = {Refusal.COMMAND_ID_REUSED: SENT_BEFORE, Refusal.COMMAND_ID_FORGOTTEN: FORGOTTEN}
 """The id of a command that was carried out before."""
 
 
@@ -165,6 +169,12 @@ def sent_before(t: Teller) -> Request:
     return t.register(NOBODY)
 
 
+def of_a_day_gone(t: Teller) -> Request:
+    assert isinstance(t.store, MemoryEventStore)
+    t.store.forget_commands(before=date(2024, 1, 2))
+    return t.enroll(NOBODY)
+
+
 REFUSALS: dict[Refusal, Story] = {
     Refusal.ALREADY_FINAL: lambda t: revoked(t).of(credential.Suspend(at=t.at)),
     Refusal.ALREADY_HELD: lambda t: t.issued().apply(new=NEXT),
@@ -176,6 +186,7 @@ REFUSALS: dict[Refusal, Story] = {
     Refusal.BACK_IN_TIME: before,
     Refusal.BAD_PROOF: lambda t: t.issued().use(proven=False),
     Refusal.CODE_EXPIRED: unproved,
+    Refusal.COMMAND_ID_FORGOTTEN: of_a_day_gone,
     Refusal.COMMAND_ID_REUSED: sent_before,
     Refusal.CUSTOMER_STATE: lambda t: closed(t).apply(),
     Refusal.DEVICE_SLOT: lambda t: banking(t).issued().issue(CLOUD, device=OTHER, new=NEXT, policy_id="F3"),

@@ -32,8 +32,10 @@ CREATE TABLE sealbook.ledger (
 );
 
 -- A book is the unit of order: its row is locked first by every append, and only by appends.
+-- Command ids of days before commands_from are gone.
 CREATE TABLE sealbook.books (
     book smallint PRIMARY KEY,
+    commands_from date NOT NULL DEFAULT '-infinity',
     position bigint NOT NULL,
     recorded_at timestamptz NOT NULL
 ) WITH (fillfactor = 10);
@@ -52,11 +54,12 @@ CREATE TABLE sealbook.events (
 );
 
 -- The last version of a stream and the state folded up to it: what a decision reads, and what the
--- append compares. A library's own stream has no state.
+-- append compares. latest_at is the latest moment that its events speak of. A library's own stream has neither.
 CREATE TABLE sealbook.heads (
     book smallint NOT NULL,
     stream uuid NOT NULL,
     version integer NOT NULL,
+    latest_at timestamptz,
     state bytea,
     PRIMARY KEY (book, stream)
 ) WITH (fillfactor = 70);
@@ -72,14 +75,17 @@ CREATE TABLE sealbook.names (
 );
 CREATE INDEX names_stream ON sealbook.names (book, stream);
 
+-- What became of a command, by its id. The day is the one that the id itself says (UUIDv7), else that of
+-- the recording: an id that says its day is looked for in one partition, and whole days are dropped.
+-- The columns stand in an order that needs no padding.
 CREATE TABLE sealbook.commands (
-    book smallint NOT NULL,
+    position bigint,
     command uuid NOT NULL,
+    stream uuid,
     day date NOT NULL,
+    book smallint NOT NULL,
     digest bytea NOT NULL,
     refusal text,
-    stream uuid,
-    position bigint,
     PRIMARY KEY (book, command, day)
 ) PARTITION BY RANGE (day);
 CREATE TABLE sealbook.commands_default PARTITION OF sealbook.commands DEFAULT;
@@ -111,25 +117,57 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sealbook.events
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON sealbook.events
     FOR EACH STATEMENT EXECUTE FUNCTION sealbook.refuse_change();
 
+-- Look-ups below stand in LATERAL subqueries with OFFSET 0, one index probe a row, and with no scan of a whole
+-- table to choose: a plan must not depend on how big the tables were when it was made.
+
+CREATE FUNCTION sealbook.carried_out(p_book smallint, p_commands uuid[], p_days integer[])
+RETURNS SETOF sealbook.commands LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    -- An id that says its day is in that day's partition or nowhere.
+    RETURN QUERY SELECT known.* FROM unnest(p_commands, p_days) AS c (command, day)
+        CROSS JOIN LATERAL (
+            SELECT k.* FROM sealbook.commands k
+            WHERE k.book = p_book AND k.command = c.command AND k.day = DATE '1970-01-01' + c.day OFFSET 0
+        ) AS known;
+    IF array_position(p_days, NULL) IS NOT NULL THEN
+        RETURN QUERY SELECT known.* FROM unnest(p_commands, p_days) AS c (command, day)
+            CROSS JOIN LATERAL (
+                SELECT k.* FROM sealbook.commands k WHERE k.book = p_book AND k.command = c.command OFFSET 0
+            ) AS known
+            WHERE c.day IS NULL;
+    END IF;
+END
+$$;
+
 -- What a batch of decisions reads, in one statement and so from one snapshot.
 CREATE FUNCTION sealbook.load(
-    p_book smallint, p_streams uuid[], p_kinds text[], p_digests bytea[], p_commands uuid[]
+    p_book smallint, p_streams uuid[], p_kinds text[], p_digests bytea[], p_commands uuid[], p_days integer[]
 ) RETURNS TABLE (
-    what text, stream uuid, version integer, state bytea, digest bytea, refusal text, command uuid, "position" bigint
-) LANGUAGE sql STABLE AS $$
-    WITH named AS (
-        SELECT n.kind, n.digest, n.stream
+    what text, stream uuid, version integer, state bytea, latest_at timestamptz, digest bytea, refusal text,
+    command uuid, "position" bigint
+) LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH named AS MATERIALIZED (
+        SELECT wanted.kind, wanted.digest, n.stream
         FROM unnest(p_kinds, p_digests) AS wanted (kind, digest)
-        JOIN sealbook.names n ON n.book = p_book AND n.kind = wanted.kind AND n.digest = wanted.digest
+        CROSS JOIN LATERAL (
+            SELECT t.stream FROM sealbook.names t
+            WHERE t.book = p_book AND t.kind = wanted.kind AND t.digest = wanted.digest OFFSET 0
+        ) AS n
     )
-    SELECT 'head', h.stream, h.version, h.state, NULL::bytea, NULL::text, NULL::uuid, NULL::bigint
+    SELECT 'head', h.stream, h.version, h.state, h.latest_at, NULL::bytea, NULL::text, NULL::uuid, NULL::bigint
     FROM sealbook.heads h
     WHERE h.book = p_book AND h.stream = ANY (p_streams || ARRAY(SELECT named.stream FROM named))
     UNION ALL
-    SELECT 'name', named.stream, NULL, NULL, named.digest, named.kind, NULL, NULL FROM named
+    SELECT 'name', named.stream, NULL, NULL, NULL, named.digest, named.kind, NULL, NULL FROM named
     UNION ALL
-    SELECT 'command', c.stream, NULL, NULL, c.digest, c.refusal, c.command, c.position
-    FROM sealbook.commands c WHERE c.book = p_book AND c.command = ANY (p_commands)
+    SELECT 'command', k.stream, NULL, NULL, NULL, k.digest, k.refusal, k.command, k.position
+    FROM sealbook.carried_out(p_book, p_commands, p_days) AS k;
+END
 $$;
 
 CREATE FUNCTION sealbook.lock_book(p_book smallint) RETURNS void
@@ -138,26 +176,32 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 $$;
 
 -- The append. Groups stand or fall each by itself: one whose heads moved, whose name is taken or
--- whose command was carried out is left out and reported; the others are written, densely.
+-- whose command was carried out, or may have been on a day that is gone, is left out and reported;
+-- the others are written, densely and in their order.
 CREATE FUNCTION sealbook.append(
     p_book smallint, p_whole boolean,
     r_group integer[], r_stream uuid[], r_expected integer[],
-    h_group integer[], h_stream uuid[], h_expected integer[], h_version integer[], h_state bytea[],
+    h_group integer[], h_stream uuid[], h_expected integer[], h_version integer[], h_latest timestamptz[],
+    h_state bytea[],
     e_group integer[], e_stream uuid[], e_version integer[], e_salt bytea[], e_mac bytea[], e_body bytea[],
     n_group integer[], n_kind text[], n_digest bytea[], n_stream uuid[], n_sealed bytea[],
-    c_group integer[], c_command uuid[], c_digest bytea[], c_refusal text[], c_stream uuid[], c_event integer[],
+    c_group integer[], c_command uuid[], c_day integer[], c_digest bytea[], c_refusal text[], c_stream uuid[],
+    c_event integer[],
     i_digest bytea, i_options text, i_before bigint, i_done bigint, i_finished boolean
 ) RETURNS TABLE (
-    what text, grp integer, stream uuid, version integer, state bytea, digest bytea, refusal text, command uuid,
-    "position" bigint, recorded_at timestamptz
-) LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    what text, grp integer, stream uuid, version integer, state bytea, latest_at timestamptz, digest bytea,
+    refusal text, command uuid, "position" bigint, recorded_at timestamptz
+) LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     v_last bigint;
     v_at timestamptz;
+    v_from date;
     v_left integer[];
+    v_offset bigint[];
     v_count integer := cardinality(e_stream);
-    v_heads integer;
+    v_heads tid[];
     v_found integer;
 BEGIN
     -- No two appends bear one recorded_at, so that a moment of knowledge is a position.
@@ -165,94 +209,98 @@ BEGIN
     -- is in statements of their own, so each sees what was committed before the lock was got.
     UPDATE sealbook.books b
     SET position = b.position + v_count, recorded_at = greatest(b.recorded_at + interval '1 microsecond', clock_timestamp())
-    WHERE b.book = p_book RETURNING b.position - v_count, b.recorded_at INTO v_last, v_at;
+    WHERE b.book = p_book RETURNING b.position - v_count, b.recorded_at, b.commands_from INTO v_last, v_at, v_from;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'book % is not in this ledger', p_book;
     END IF;
 
     SELECT coalesce(array_agg(DISTINCT left_out.grp), '{}') INTO v_left FROM (
         SELECT r.grp FROM unnest(r_group, r_stream, r_expected) AS r (grp, stream, expected)
-        LEFT JOIN sealbook.heads h ON h.book = p_book AND h.stream = r.stream
+        LEFT JOIN LATERAL (
+            SELECT t.version FROM sealbook.heads t WHERE t.book = p_book AND t.stream = r.stream OFFSET 0
+        ) AS h ON true
         WHERE CASE WHEN h.version IS NULL THEN r.expected > 0 ELSE h.version <> r.expected END
         UNION ALL
         SELECT n.grp FROM unnest(n_group, n_kind, n_digest) AS n (grp, kind, digest)
-        JOIN sealbook.names t ON t.book = p_book AND t.kind = n.kind AND t.digest = n.digest
+        WHERE EXISTS (
+            SELECT FROM sealbook.names t
+            WHERE t.book = p_book AND t.kind = n.kind AND t.digest = n.digest OFFSET 0
+        )
         UNION ALL
-        SELECT c.grp FROM unnest(c_group, c_command) AS c (grp, command)
-        JOIN sealbook.commands k ON k.book = p_book AND k.command = c.command
+        SELECT c.grp FROM sealbook.carried_out(p_book, c_command, c_day) AS k
+        JOIN unnest(c_group, c_command) AS c (grp, command) ON c.command = k.command
+        UNION ALL
+        SELECT c.grp FROM unnest(c_group, c_day) AS c (grp, day) WHERE DATE '1970-01-01' + c.day < v_from
     ) AS left_out;
 
     IF cardinality(v_left) > 0 THEN
         IF p_whole THEN
             v_left := ARRAY(SELECT DISTINCT g FROM unnest(r_group || e_group || c_group) AS g);
         END IF;
-        v_count := (SELECT count(*) FROM unnest(e_group) AS g WHERE g <> ALL (v_left));
-        UPDATE sealbook.books b SET position = v_last + v_count WHERE b.book = p_book;
-        RETURN QUERY SELECT 'left', g, NULL::uuid, NULL::integer, NULL::bytea, NULL::bytea, NULL::text, NULL::uuid,
-            NULL::bigint, NULL::timestamptz FROM unnest(v_left) AS g;
-        RETURN QUERY SELECT DISTINCT 'head', NULL::integer, r.stream, coalesce(h.version, 0), h.state, NULL::bytea,
-            NULL::text, NULL::uuid, NULL::bigint, NULL::timestamptz
+        -- By an event's place among those sent, how many up to it are written.
+        v_offset := ARRAY(SELECT count(*) FILTER (WHERE e.grp <> ALL (v_left)) OVER (ORDER BY e.n)
+            FROM unnest(e_group) WITH ORDINALITY AS e (grp, n) ORDER BY e.n);
+        UPDATE sealbook.books b SET position = v_last + coalesce(v_offset[v_count], 0) WHERE b.book = p_book;
+        RETURN QUERY SELECT 'left', g, NULL::uuid, NULL::integer, NULL::bytea, NULL::timestamptz, NULL::bytea,
+            NULL::text, NULL::uuid, NULL::bigint, NULL::timestamptz FROM unnest(v_left) AS g;
+        RETURN QUERY SELECT DISTINCT 'head', NULL::integer, r.stream, coalesce(h.version, 0), h.state, h.latest_at,
+            NULL::bytea, NULL::text, NULL::uuid, NULL::bigint, NULL::timestamptz
             FROM unnest(r_stream, r_expected) AS r (stream, expected)
-            LEFT JOIN sealbook.heads h ON h.book = p_book AND h.stream = r.stream
+            LEFT JOIN LATERAL (
+                SELECT t.version, t.state, t.latest_at FROM sealbook.heads t WHERE t.book = p_book AND t.stream = r.stream OFFSET 0
+            ) AS h ON true
             WHERE CASE WHEN h.version IS NULL THEN r.expected > 0 ELSE h.version <> r.expected END;
-        RETURN QUERY SELECT 'name', NULL::integer, t.stream, NULL::integer, NULL::bytea, t.digest, t.kind, NULL::uuid,
-            NULL::bigint, NULL::timestamptz
+        RETURN QUERY SELECT 'name', NULL::integer, t.stream, NULL::integer, NULL::bytea, NULL::timestamptz, n.digest,
+            n.kind, NULL::uuid, NULL::bigint, NULL::timestamptz
             FROM unnest(n_kind, n_digest) AS n (kind, digest)
-            JOIN sealbook.names t ON t.book = p_book AND t.kind = n.kind AND t.digest = n.digest;
-        RETURN QUERY SELECT 'command', NULL::integer, k.stream, NULL::integer, NULL::bytea, k.digest, k.refusal,
-            k.command, k.position, NULL::timestamptz
-            FROM unnest(c_command) AS c (command)
-            JOIN sealbook.commands k ON k.book = p_book AND k.command = c.command;
+            CROSS JOIN LATERAL (
+                SELECT t.stream FROM sealbook.names t
+                WHERE t.book = p_book AND t.kind = n.kind AND t.digest = n.digest OFFSET 0
+            ) AS t;
+        RETURN QUERY SELECT 'command', NULL::integer, k.stream, NULL::integer, NULL::bytea, NULL::timestamptz,
+            k.digest, k.refusal, k.command, k.position, NULL::timestamptz
+            FROM sealbook.carried_out(p_book, c_command, c_day) AS k;
+        RETURN QUERY SELECT 'forgotten', NULL::integer, NULL::uuid, NULL::integer, NULL::bytea, NULL::timestamptz,
+            NULL::bytea, NULL::text, c.command, NULL::bigint, NULL::timestamptz
+            FROM unnest(c_command, c_day) AS c (command, day) WHERE DATE '1970-01-01' + c.day < v_from;
     END IF;
 
-    RETURN QUERY
-    WITH numbered AS (
-        SELECT e.grp, v_last + row_number() OVER (ORDER BY e.n) AS position, e.stream, e.version, e.salt, e.mac, e.body
-        FROM unnest(e_group, e_stream, e_version, e_salt, e_mac, e_body)
-            WITH ORDINALITY AS e (grp, stream, version, salt, mac, body, n)
-        WHERE e.grp <> ALL (v_left)
-    ), written AS (
-        INSERT INTO sealbook.events (position, recorded_at, stream, version, book, salt, mac, body)
-        SELECT numbered.position, v_at, numbered.stream, numbered.version, p_book, numbered.salt, numbered.mac,
-            numbered.body
-        FROM numbered
-    ), firsts AS (
-        SELECT numbered.grp, min(numbered.position) AS position FROM numbered GROUP BY numbered.grp
-    ), kept AS (
-        INSERT INTO sealbook.commands (book, command, day, digest, refusal, stream, position)
-        SELECT p_book, c.command, (v_at AT TIME ZONE 'UTC')::date, c.digest, c.refusal, c.stream,
-            firsts.position + c.event
-        FROM unnest(c_group, c_command, c_digest, c_refusal, c_stream, c_event)
-            AS c (grp, command, digest, refusal, stream, event)
-        LEFT JOIN firsts ON firsts.grp = c.grp
-        WHERE c.grp <> ALL (v_left)
-    )
-    SELECT 'group', firsts.grp, NULL::uuid, NULL::integer, NULL::bytea, NULL::bytea, NULL::text, NULL::uuid,
-        firsts.position, NULL::timestamptz
-    FROM firsts;
+    INSERT INTO sealbook.events (position, recorded_at, stream, version, book, salt, mac, body)
+    SELECT v_last + coalesce(v_offset[e.n], e.n), v_at, e.stream, e.version, p_book, e.salt, e.mac, e.body
+    FROM unnest(e_group, e_stream, e_version, e_salt, e_mac, e_body)
+        WITH ORDINALITY AS e (grp, stream, version, salt, mac, body, n)
+    WHERE e.grp <> ALL (v_left);
+
+    INSERT INTO sealbook.commands (book, command, day, digest, refusal, stream, position)
+    SELECT p_book, c.command, coalesce(DATE '1970-01-01' + c.day, (v_at AT TIME ZONE 'UTC')::date), c.digest,
+        c.refusal, c.stream, v_last + coalesce(v_offset[c.event], c.event)
+    FROM unnest(c_group, c_command, c_day, c_digest, c_refusal, c_stream, c_event)
+        AS c (grp, command, day, digest, refusal, stream, event)
+    WHERE c.grp <> ALL (v_left);
 
     -- A head is updated where its version is the expected one and inserted only for a new stream;
-    -- an upsert with the same condition would accept a missing head.
-    WITH moved AS (
-        SELECT h.stream, h.expected, h.version, h.state
-        FROM unnest(h_group, h_stream, h_expected, h_version, h_state) AS h (grp, stream, expected, version, state)
-        WHERE h.grp <> ALL (v_left)
-    ), updated AS (
-        UPDATE sealbook.heads t SET version = moved.version, state = moved.state
-        FROM moved WHERE t.book = p_book AND t.stream = moved.stream AND t.version = moved.expected
-        RETURNING t.stream
-    ), inserted AS (
-        INSERT INTO sealbook.heads (book, stream, version, state)
-        SELECT p_book, moved.stream, moved.version, moved.state FROM moved
-        WHERE moved.expected <= 0 AND NOT EXISTS (
-            SELECT FROM sealbook.heads t WHERE t.book = p_book AND t.stream = moved.stream
-        )
-        RETURNING stream
-    )
-    SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM updated) + (SELECT count(*) FROM inserted)
-    INTO v_heads, v_found;
-    IF v_heads <> v_found THEN
-        RAISE EXCEPTION 'heads moved under the lock: % of % were as expected', v_found, v_heads;
+    -- an upsert with the same condition would accept a missing head. Found by their rows' places, which
+    -- nobody moves while the book is held, so that no plan can scan the table.
+    v_heads := ARRAY(
+        SELECT h.ctid FROM unnest(h_stream, h_expected) WITH ORDINALITY AS m (stream, expected, n)
+        LEFT JOIN LATERAL (
+            SELECT t.ctid FROM sealbook.heads t
+            WHERE t.book = p_book AND t.stream = m.stream AND t.version = m.expected OFFSET 0
+        ) AS h ON true
+        ORDER BY m.n
+    );
+    UPDATE sealbook.heads t SET version = m.version, latest_at = m.latest, state = m.state
+    FROM unnest(v_heads, h_group, h_version, h_latest, h_state) AS m (place, grp, version, latest, state)
+    WHERE t.ctid = m.place AND m.grp <> ALL (v_left);
+    GET DIAGNOSTICS v_count = ROW_COUNT;
+    INSERT INTO sealbook.heads (book, stream, version, latest_at, state)
+    SELECT p_book, m.stream, m.version, m.latest, m.state
+    FROM unnest(v_heads, h_group, h_stream, h_expected, h_version, h_latest, h_state)
+        AS m (place, grp, stream, expected, version, latest, state)
+    WHERE m.place IS NULL AND m.expected <= 0 AND m.grp <> ALL (v_left);
+    GET DIAGNOSTICS v_found = ROW_COUNT;
+    IF v_count + v_found <> (SELECT count(*) FROM unnest(h_group) AS g WHERE g <> ALL (v_left)) THEN
+        RAISE EXCEPTION 'heads moved under the lock: % were as expected', v_count + v_found;
     END IF;
 
     INSERT INTO sealbook.names (book, kind, digest, stream, sealed)
@@ -272,16 +320,60 @@ BEGIN
         END IF;
     END IF;
 
-    RETURN QUERY SELECT 'at', NULL::integer, NULL::uuid, NULL::integer, NULL::bytea, NULL::bytea, NULL::text,
-        NULL::uuid, v_last, v_at;
+    RETURN QUERY SELECT 'at', NULL::integer, NULL::uuid, NULL::integer, NULL::bytea, NULL::timestamptz, NULL::bytea,
+        NULL::text, NULL::uuid, v_last, v_at;
 END
 $$;
 
+-- Days of command ids: a partition for each from today on as far as asked, those before the first kept day
+-- dropped. What went to the default partition meanwhile moves to its own. Run by the maintenance role.
+CREATE FUNCTION sealbook.keep_command_days(
+    p_first date, p_today date, p_last date, OUT made integer, OUT dropped integer
+)
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    v_day date;
+    v_name text;
+BEGIN
+    made := 0;
+    dropped := 0;
+    -- The books first, as by every append: nothing is looked up meanwhile, and no id of a day gone gets in.
+    UPDATE sealbook.books SET commands_from = greatest(commands_from, p_first);
+    DELETE FROM sealbook.commands_default WHERE day < p_first;
+    FOR v_name, v_day IN
+        SELECT c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') FROM pg_inherits i
+        JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'sealbook.commands'::regclass AND c.relname ~ '^commands_\d{8}$'
+    LOOP
+        IF v_day < p_first THEN
+            EXECUTE format('DROP TABLE sealbook.%I', v_name);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    FOR v_day IN
+        SELECT DISTINCT d.day FROM (
+            SELECT generate_series(p_today, p_last, interval '1 day')::date AS day
+            UNION ALL SELECT k.day FROM sealbook.commands_default k WHERE k.day <= p_last
+        ) AS d WHERE d.day >= p_first ORDER BY d.day
+    LOOP
+        v_name := 'commands_' || to_char(v_day, 'YYYYMMDD');
+        CONTINUE WHEN to_regclass('sealbook.' || v_name) IS NOT NULL;
+        EXECUTE format('CREATE TABLE sealbook.%I (LIKE sealbook.commands INCLUDING INDEXES)', v_name);
+        EXECUTE format('WITH moved AS (DELETE FROM sealbook.commands_default WHERE day = %L RETURNING *)'
+            ' INSERT INTO sealbook.%I SELECT * FROM moved', v_day, v_name);
+        EXECUTE format('ALTER TABLE sealbook.commands ATTACH PARTITION sealbook.%I FOR VALUES FROM (%L) TO (%L)',
+            v_name, v_day, v_day + 1);
+        made := made + 1;
+    END LOOP;
+END
+$$;
+
+REVOKE ALL ON FUNCTION sealbook.keep_command_days FROM PUBLIC;
 REVOKE ALL ON FUNCTION sealbook.append FROM PUBLIC;
 REVOKE ALL ON FUNCTION sealbook.lock_book FROM PUBLIC;
 GRANT USAGE ON SCHEMA sealbook TO sealbook_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA sealbook TO sealbook_app;
-GRANT EXECUTE ON FUNCTION sealbook.append, sealbook.load, sealbook.lock_book TO sealbook_app;
+GRANT EXECUTE ON FUNCTION sealbook.append, sealbook.load, sealbook.carried_out, sealbook.lock_book TO sealbook_app;
 GRANT INSERT, UPDATE ON sealbook.tracking TO sealbook_app;
 
 RESET ROLE;

@@ -1,0 +1,135 @@
+"""The event store in PostgreSQL for a writer that is awaited: the same two calls, and the book held."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from typing import Any, cast
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.rows import tuple_row
+
+from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended
+from sealbook.adapters.eventstore.columns import register
+from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.load_call import (
+    LOAD,
+    STREAM,
+    HeadReader,
+    digested,
+    load_arguments,
+    loaded,
+    refolded,
+)
+from sealbook.adapters.eventstore.postgres import (
+    HOLD_BOOK,
+    PREPARED_FOR_APPENDS,
+    PostgresEventStore,
+    commit_told,
+    translated,
+)
+from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.application.batch import Append, Hold, KnownPolicies, LetGo, Load, Reply, steps
+from sealbook.application.commands import Command
+from sealbook.application.outcomes import Outcome
+from sealbook.application.ports import Appended, Head, Loaded
+from sealbook.domain.kind_document import KindBook
+
+
+class AwaitedStore:
+    """One book of a ledger over one connection, for one batch at a time."""
+
+    def __init__(
+        self, connection: AsyncConnection[tuple[Any, ...]], *, keys: Keys, randomness: Callable[[int], bytes]
+    ) -> None:
+        self._connection = connection
+        self._keys = keys
+        self._randomness = randomness
+
+    @classmethod
+    async def connect(cls, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes]) -> "AwaitedStore":
+        """Connect as the application's role. Raises Unavailable with what to do about it."""
+        # What is wrong with a ledger or its keys is found and told in one place.
+        checked = await asyncio.to_thread(PostgresEventStore.connect, dsn, keys=keys, randomness=randomness)
+        checked.close()
+        with translated():
+            connection = await AsyncConnection.connect(dsn, autocommit=True, row_factory=tuple_row)
+            try:
+                register(connection)
+                for statement, arguments in PREPARED_FOR_APPENDS:
+                    await connection.execute(statement, arguments)
+            except BaseException:
+                await connection.close()
+                raise
+        return cls(connection, keys=keys, randomness=randomness)
+
+    @property
+    def closed(self) -> bool:
+        """Whether the connection is gone, by us or by an outage."""
+        return self._connection.closed
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def execute(
+        self, commands: Sequence[Command], *, kinds: KindBook, known: KnownPolicies | None = None
+    ) -> list[Outcome]:
+        """Carry out commands as `sealbook.application.ledger.execute` does; the decisions run between the waits."""
+        work = steps(commands, kinds=kinds, known=known)
+        reply: Reply = None
+        async with AsyncExitStack() as held:
+            while True:
+                try:
+                    step = work.send(reply)
+                except StopIteration as done:
+                    outcomes: list[Outcome] = done.value
+                    return outcomes
+                match step:
+                    case Load():
+                        reply = await self.load(step)
+                    case Append():
+                        reply = await self.append(step)
+                    case Hold():
+                        await held.enter_async_context(self._held())
+                        reply = None
+                    case LetGo():
+                        await held.aclose()
+                        reply = None
+
+    async def load(self, step: Load) -> Loaded:
+        reader, sought = HeadReader(), digested(step.names, keys=self._keys)
+        rows = await self._rows(LOAD, load_arguments(step.streams, sought, step.commands))
+        found = loaded(rows, names=sought, reader=reader)
+        return replace(found, heads=await self._up_to_date(found.heads, reader))
+
+    async def append(self, step: Append) -> Appended:
+        groups, keys = step.groups, self._keys
+        arguments = append_arguments(
+            groups, keys=keys, randomness=self._randomness, whole=step.whole, progress=step.progress
+        )
+        with commit_told(self._connection):
+            rows = await (await self._connection.execute(APPEND, arguments, prepare=True, binary=True)).fetchall()
+        reader, given = HeadReader(), digested([name for group in groups for name in group.names], keys=keys)
+        result = appended(rows, sizes=[len(group.events) for group in groups], names=given, reader=reader)
+        return replace(result, stale=await self._up_to_date(result.stale, reader))
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncGenerator[None]:
+        with commit_told(self._connection):
+            async with self._connection.transaction():
+                with translated():
+                    for statement, arguments in HOLD_BOOK:
+                        await self._connection.execute(statement, arguments)
+                yield
+
+    async def _up_to_date(self, heads: Mapping[UUID, Head], reader: HeadReader) -> Mapping[UUID, Head]:
+        if not reader.outdated:
+            return heads
+        fresh = {each: refolded(heads[each], await self._rows(STREAM, [BOOK, each, 0])) for each in reader.outdated}
+        return {**heads, **fresh}
+
+    async def _rows(self, query: str, arguments: Sequence[object]) -> list[tuple[Any, ...]]:
+        with translated():
+            cursor = await self._connection.execute(cast("Any", query), arguments, prepare=True, binary=True)
+            return await cursor.fetchall()

@@ -1,0 +1,200 @@
+"""The gatherer: concurrent commands share a commit, for a commit costs a flush of the disk.
+
+A lane is a task with a connection. It takes what waits, at most BATCH_MAX commands, carries it out as one
+batch and answers each caller after the commit; what comes meanwhile is the next batch. With two lanes, one
+decides while the other's batch commits. Commands that speak of one stream are never in two batches at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+from time import monotonic
+from types import TracebackType
+from typing import NamedTuple, Self
+from uuid import UUID
+from zlib import crc32
+
+from sealbook.adapters.eventstore.awaited import AwaitedStore
+from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.eventstore.lane import PATIENCE_SECONDS, Answer, Lane
+from sealbook.adapters.ids import new_id
+from sealbook.application.commands import Command, targets
+from sealbook.application.ledger import Outcome
+from sealbook.application.names import Ref
+from sealbook.application.ports import Unavailable
+from sealbook.domain.kind_document import KindBook
+from sealbook.domain.presets import preset_kinds
+
+BATCH_MAX = 512
+LANES = 2
+WAITING_MAX = 4_096
+"""How many commands may wait; the next one is told to come back."""
+RETRY_AFTER_SECONDS_MIN = 0.05
+
+
+class Busy(Unavailable):
+    """Too many commands wait. This one was not taken: send it again after `retry_after_seconds`."""
+
+    def __init__(self, retry_after_seconds: float) -> None:
+        super().__init__(f"the ledger is busy: try again in {retry_after_seconds:.2f} seconds")
+        self.retry_after_seconds = retry_after_seconds
+
+
+def writer_of(command: Command, *, writers: int) -> int:
+    """Return which of several writer processes a command goes to: by a hash of the first that it speaks of.
+
+    Any writer may carry out any command. But two that move the same streams make each other decide twice.
+    """
+    ref = targets(command.request)[0]
+    named = ref.bytes if isinstance(ref, UUID) else f"{ref.kind} {ref.value}".encode("utf-8", "surrogatepass")
+    return crc32(named) % writers
+
+
+class _Waiting(NamedTuple):
+    """A command, the first stream or name that it speaks of, and where its caller waits."""
+
+    command: Command
+    ref: Ref
+    answer: "asyncio.Future[Outcome]"
+
+
+class Gatherer:
+    """One process's way into a ledger, for the tasks of one event loop; `async with` opens and closes it.
+
+    At the end of the block it takes no more, answers what waits, and leaves. A process that does nothing else
+    should work under `seldom_collected`.
+    """
+
+    def __init__(
+        self, lanes: list[Lane], *, new_id: Callable[[], UUID], waiting_max: int, stopping: asyncio.Event
+    ) -> None:
+        self._lanes = lanes
+        self._new_id = new_id
+        self._waiting_max = waiting_max
+        self._stopping = stopping
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight: set[Ref] = set()
+        self._called = asyncio.Event()
+        self._seconds_a_command = 0.0
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        dsn: str,
+        *,
+        keys: Keys,
+        randomness: Callable[[int], bytes],
+        kinds: KindBook | None = None,
+        new_id: Callable[[], UUID] = new_id,
+        lanes: int = LANES,
+        waiting_max: int = WAITING_MAX,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> "Gatherer":
+        """Return a gatherer for a ledger; entering it connects. A lost server is awaited for `patience_seconds`."""
+        stopping = asyncio.Event()
+
+        def lane() -> Lane:
+            return Lane(
+                lambda: AwaitedStore.connect(dsn, keys=keys, randomness=randomness),
+                kinds=kinds or preset_kinds(),
+                stopping=stopping,
+                patience_seconds=patience_seconds,
+            )
+
+        return cls([lane() for _ in range(lanes)], new_id=new_id, waiting_max=waiting_max, stopping=stopping)
+
+    @property
+    def waiting(self) -> int:
+        """How many commands wait for a batch."""
+        return len(self._waiting)
+
+    async def submit(self, command: Command) -> Outcome:
+        """Carry out a command; return its outcome when that is durable.
+
+        A command without an id gets one, so that its outcome can be looked up if a connection breaks. A
+        caller that is cancelled finds its command whole or undone. Raises Busy at once when too many wait,
+        Unavailable when nothing was written, and OutcomeUnknown when nobody can tell for now.
+        """
+        if self._closed:
+            raise Unavailable("the ledger is being closed: send the command to another writer")
+        if len(self._waiting) >= self._waiting_max:
+            raise Busy(max(RETRY_AFTER_SECONDS_MIN, self._seconds_a_command * len(self._waiting)))
+        if command.command_id is None:
+            command = replace(command, command_id=self._new_id())
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(command, targets(command.request)[0], answer))
+        self._called.set()
+        return await answer
+
+    async def __aenter__(self) -> Self:
+        try:
+            await asyncio.gather(*(lane.open() for lane in self._lanes))
+        except BaseException:
+            await self._leave()
+            raise
+        self._tasks = [asyncio.create_task(self._serve(lane)) for lane in self._lanes]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed = True
+        self._called.set()
+        try:
+            await asyncio.gather(*self._tasks)
+        finally:
+            # Who still waits for a lost server waits no longer.
+            self._stopping.set()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        await asyncio.gather(*(lane.close() for lane in self._lanes))
+
+    async def _serve(self, lane: Lane) -> None:
+        while self._waiting or not self._closed:
+            batch = self._take()
+            if batch:
+                await self._carry_out(lane, batch)
+            else:
+                self._called.clear()
+                await self._called.wait()
+
+    def _take(self) -> list[_Waiting]:
+        """Take the next batch, in the order in which the commands came.
+
+        What speaks of a stream that is in flight waits for the answer, and so does what came after it. Whoever
+        has left since is passed over: nothing of that command is done.
+        """
+        batch: list[_Waiting] = []
+        kept: list[_Waiting] = []
+        while self._waiting and len(batch) < BATCH_MAX:
+            first = self._waiting.popleft()
+            if first.ref in self._in_flight:
+                kept.append(first)
+            elif not first.answer.done():
+                batch.append(first)
+        self._waiting.extendleft(reversed(kept))
+        self._in_flight.update([each.ref for each in batch])
+        return batch
+
+    async def _carry_out(self, lane: Lane, batch: list[_Waiting]) -> None:
+        begun = monotonic()
+        answers = await lane.carry_out([each.command for each in batch])
+        self._seconds_a_command = (monotonic() - begun) / len(batch)
+        self._in_flight.difference_update([each.ref for each in batch])
+        # What waited for these streams may go now.
+        self._called.set()
+        for waiting, answer in zip(batch, answers, strict=True):
+            _tell(waiting.answer, answer)
+
+
+def _tell(caller: "asyncio.Future[Outcome]", answer: Answer) -> None:
+    if caller.done():
+        return
+    if isinstance(answer, Exception):
+        caller.set_exception(answer)
+    else:
+        caller.set_result(answer)
