@@ -182,6 +182,8 @@ class _Batch:
         self.names.update({name: loaded.names.get(name) for name in names})
         fresh = streams | {stream for stream in loaded.names.values() if stream not in self.heads}
         self.heads.update({stream: loaded.heads.get(stream, NO_HEAD) for stream in fresh})
+        for stream, head in loaded.heads.items():
+            self.heads.setdefault(stream, head)
         self.carried_out.update(loaded.outcomes)
         self.loads += 1
 

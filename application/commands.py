@@ -58,9 +58,10 @@ def targets(request: Request) -> tuple[Ref, ...]:
     match request:
         case OnCredential(credential=ref) | AdoptFact(credential=ref):
             return (ref,)
-        case AdoptAttempt(customer=customer, customer_stream=customer_stream, stream=stream, policy=policy):
+        case AdoptAttempt(customer=customer, policy=policy):
+            # The name is read if it is the customer's first.
             credential_name = Name(NameKind.CREDENTIAL, customer.value)
-            return (customer, customer_stream, stream, credential_name, Name(NameKind.POLICY, policy.policy_id))
+            return (customer, credential_name, Name(NameKind.POLICY, policy.policy_id))
         case _:
             return _named_by(request)
 
@@ -110,6 +111,9 @@ def _canonical(value: object) -> str:
     names = _field_names(cast("Hashable", type(value)))
     if names is not None:
         return f"{type(value).__name__}({','.join([_canonical(getattr(value, name)) for name in names])})"
+    if isinstance(value, tuple):
+        items = cast("tuple[object, ...]", value)
+        return f"{type(items).__name__}({','.join([_canonical(each) for each in items])})"
     return value.model_dump_json() if isinstance(value, BaseModel) else repr(value)
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sealbook.application.commands import Command
 from sealbook.application.names import Ref
-from sealbook.application.ports import Group, Head, NewEvent, NewOutcome
+from sealbook.application.ports import NO_HEAD, Group, Head, NewEvent, NewOutcome
 from sealbook.application.view import Decided
 from sealbook.domain.catalogue import Event
 from sealbook.domain.credential import AutoRenewed
@@ -67,9 +67,10 @@ def _roots(decisions: Sequence[Decision]) -> dict[int, int]:
 def _add(group: Group, decision: Decision, heads: Mapping[UUID, Head]) -> None:
     decided, command = decision.decided, decision.command
     group.commands.append(decision.index)
-    group.read.update({stream: heads[stream].version for stream in decided.read})
+    # What a command claimed has no head yet.
+    group.read.update({stream: heads.get(stream, NO_HEAD).version for stream in decided.read})
     for stream, event in decided.events:
-        version = (group.moved.get(stream) or heads[stream]).version + 1
+        version = (group.moved.get(stream) or heads.get(stream, NO_HEAD)).version + 1
         group.events.append(_new_event(stream, version, event, command))
         # The state is the command's last one for now; a later command of the group moves it on.
         after = decided.heads[stream]

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from sealbook.application.commands import Command, Request
 from sealbook.application.facts import BadLine
-from sealbook.application.ledger import Outcome, RefusedInWhole, execute
+from sealbook.application.ledger import KnownPolicies, Outcome, RefusedInWhole, execute
 from sealbook.application.names import Name
 from sealbook.application.ports import EventStore, ImportProgress, Loaded, Unavailable
 from sealbook.application.remembering import RememberingStore
@@ -146,6 +146,7 @@ class Import(Generic[Line]):
     skip: Callable[[Row, str], None] | None = None
     advanced: Advanced = _unheard
     _memory: RememberingStore = field(init=False)
+    _known: KnownPolicies = field(default_factory=KnownPolicies)
     _done: int = 0
     _last: int = 0
     _bad: set[int] = field(default_factory=set[int])
@@ -254,7 +255,7 @@ class Import(Generic[Line]):
         while True:
             commands = [_command(self.form.request(line)) for _, line in kept]
             try:
-                return execute(self._memory, commands, progress=step)
+                return execute(self._memory, commands, progress=step, known=self._known)
             except RefusedInWhole as refused:
                 if afresh:
                     bad, _ = kept.pop(refused.index)

@@ -1,7 +1,7 @@
 """Names from outside: what the bank, a carrier or a phone calls a customer, a credential, a device."""
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 
@@ -19,15 +19,17 @@ SHOWN = tuple(kind for kind in NameKind if kind is not NameKind.IDENTITY)
 """Names that an answer may show. An identity is compared, and never told."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(NamedTuple):
     """A name from outside: a bank's number, an identity digest, a device key. Never shown in a repr.
 
     An identity is a person's connecting information (CI) or a business number.
     """
 
     kind: NameKind
-    value: str = field(repr=False)
+    value: str
+
+    def __repr__(self) -> str:
+        return f"Name(kind={self.kind!r})"
 
 
 Ref = UUID | Name

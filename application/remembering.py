@@ -7,6 +7,7 @@ from uuid import UUID
 from sealbook.application.names import Name
 from sealbook.application.ports import NO_HEAD, Appended, EventStore, Group, Head, ImportProgress, Loaded
 from sealbook.application.recent import Recent
+from sealbook.domain.credential import Credential
 
 KEPT = 25_000
 """Of how many streams, and names, the last ones that were asked for are kept; up to twice as many are."""
@@ -53,11 +54,21 @@ class RememberingStore:
                 unseen.append(stream)
             else:
                 heads[stream] = head
+        self._add_holders(heads)
         if not (unknown or unseen or commands):
             return Loaded(heads=heads, names=found, outcomes={})
         loaded = self._store.load(streams=unseen, names=unknown, commands=commands)
         self._learn({**dict.fromkeys(unseen, NO_HEAD), **loaded.heads}, loaded.names)
         return Loaded(heads={**heads, **loaded.heads}, names={**found, **loaded.names}, outcomes=loaded.outcomes)
+
+    def _add_holders(self, heads: dict[UUID, Head]) -> None:
+        """Give with each credential its customer, if that is remembered: what ends one reads the other next."""
+        for head in list(heads.values()):
+            match head.state:
+                case Credential(customer=stream) if (holder := self._heads.get(stream)) is not None:
+                    heads.setdefault(stream, holder)
+                case _:
+                    pass
 
     def append(
         self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None

@@ -7,7 +7,7 @@ from uuid import UUID
 from weakref import proxy
 
 from sealbook.application.names import Name, NameKind, Ref
-from sealbook.application.ports import Head
+from sealbook.application.ports import NO_HEAD, Head
 from sealbook.domain import credential, customer, device
 from sealbook.domain.catalogue import Aggregate, Event
 from sealbook.domain.credential import Application, Credential
@@ -123,6 +123,8 @@ class View:
         if self.find(name) is not None:
             raise Refused(Refusal.DUPLICATE, f"the {name.kind} name is taken: use another, or what has it")
         self._decided.names[name] = stream
+        # What is claimed begins now. If the id is taken after all, the append finds its head.
+        self._heads.setdefault(stream, NO_HEAD)
 
     def apply(self, stream: UUID, events: Sequence[Event]) -> None:
         """Note what this command decided about a stream."""
