@@ -57,6 +57,7 @@ class AwaitedStore:
             connection = await AsyncConnection.connect(dsn, autocommit=True, row_factory=tuple_row)
             try:
                 register(connection)
+                await connection.execute("SET TIME ZONE 'UTC'")
                 for statement, arguments in PREPARED_FOR_APPENDS:
                     await connection.execute(statement, arguments)
             except BaseException:

@@ -76,7 +76,7 @@ class Writer:
 
 
 @contextmanager
-def killing_ledger(folder: Path) -> Generator[str]:
+def durable_ledger(folder: Path) -> Generator[str]:
     """A durable ledger of its own, whose server may be killed; everybody holds a credential."""
     with EmbeddedServer.join(folder) as server:
         with connected(server.dsn()) as connection:
@@ -99,10 +99,10 @@ def assert_kept(dsn: str, writers: list[Writer]) -> PostgresEventStore:
         for caller in range(CALLERS):
             acknowledged = writer.told.positions.get(caller, {})
             sent = islice(script_of(writer.number, caller), len(acknowledged) + 1)
-            *answered, last = (command.command_id for command in sent)
-            assert {each: found.pop(each) for each in answered if each is not None} == acknowledged
+            *answered, last = (command.command_id for command in sent if command.command_id is not None)
+            assert {each: found.pop(each) for each in answered} == acknowledged
             # The one that a killed writer had in flight is whole or undone.
-            found.pop(last, None) if last is not None else None
+            found.pop(last, None)
     assert not found
     assert list(Fsck(store.connection, keys=KEYS).findings()) == []
     return store
@@ -110,7 +110,7 @@ def assert_kept(dsn: str, writers: list[Writer]) -> PostgresEventStore:
 
 def test_a_server_killed_amid_many_callers_loses_and_doubles_nothing(tmp_path: Path) -> None:
     folder = tmp_path / "ledger"
-    with killing_ledger(folder) as dsn:
+    with durable_ledger(folder) as dsn:
         writer = Writer(dsn, 1)
         writer.go()
         Event().wait(SECONDS / 2)
@@ -123,7 +123,7 @@ def test_a_server_killed_amid_many_callers_loses_and_doubles_nothing(tmp_path: P
 
 
 def test_a_writer_killed_amid_its_callers_loses_and_doubles_nothing(tmp_path: Path) -> None:
-    with killing_ledger(tmp_path / "ledger") as dsn:
+    with durable_ledger(tmp_path / "ledger") as dsn:
         killed, next_one = Writer(dsn, 1), Writer(dsn, 2, seconds=SECONDS / 2)
         killed.go()
         Event().wait(SECONDS / 2)
@@ -134,7 +134,7 @@ def test_a_writer_killed_amid_its_callers_loses_and_doubles_nothing(tmp_path: Pa
 
 
 def test_two_writers_on_the_same_streams_share_the_ledger(tmp_path: Path) -> None:
-    with killing_ledger(tmp_path / "ledger") as dsn:
+    with durable_ledger(tmp_path / "ledger") as dsn:
         both = [Writer(dsn, 1), Writer(dsn, 2)]
         for writer in both:
             writer.go()
