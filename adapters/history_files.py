@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, NamedTuple, TypeVar, cast
 
 import msgspec
 from pydantic import ValidationError
@@ -36,28 +36,43 @@ class BadFile(Exception):
     """The file cannot be used as it is. The message names it and says why."""
 
 
+class Content(NamedTuple):
+    """What a file holds, whatever it is compressed with: its SHA-256, and how many line ends."""
+
+    digest: bytes
+    lines: int
+
+
 @dataclass(slots=True)
 class HistoryFile:
-    """A file of facts or uses. `columns` are those that a CSV may have; `required` those that it must."""
+    """A file of facts or uses. `columns` are those that a CSV may have; `required` those that it must.
+
+    `known` is its content where that has been read already.
+    """
 
     path: Path
     columns: Sequence[str]
     required: Sequence[str]
-    _digest: bytes | None = None
+    known: Content | None = None
+
+    @property
+    def content(self) -> Content:
+        """What the file holds; read once. Raises BadFile."""
+        if self.known is None:
+            self.known = self._read_through()
+        return self.known
 
     @property
     def digest(self) -> bytes:
-        """SHA-256 of the content, whatever it is compressed with; read once. Raises BadFile."""
-        if self._digest is None:
-            self._digest = self._digested()
-        return self._digest
+        return self.content.digest
 
-    def _digested(self) -> bytes:
-        digest = hashlib.sha256()
+    def _read_through(self) -> Content:
+        digest, lines = hashlib.sha256(), 0
         with self._open() as file:
             for chunk in _guarded(self.path, iter(lambda: file.read(CHUNK_BYTES), b"")):
                 digest.update(chunk)
-        return digest.digest()
+                lines += chunk.count(b"\n")
+        return Content(digest.digest(), lines)
 
     def rows(self) -> Iterator[Row]:
         """Yield the lines, blank ones left out. Raises BadFile when the file breaks off."""
@@ -120,6 +135,8 @@ def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> 
 
             def skip(row: Row, reason: str) -> None:
                 file.write(row.text.rstrip(b"\r\n") + b"\n")
+                # Out of our hands before the import goes on: an import that is killed tells of no line twice.
+                file.flush()
                 told(f"{history.path}, line {row.number}: {reason}")
 
             yield skip
@@ -237,8 +254,12 @@ def _guarded(path: Path, items: Iterator[Item]) -> Iterator[Item]:
 
 def given_policies(arguments: Sequence[str]) -> Policies:
     """Return the policies of the given files, over the presets, by their ids. Raises BadFile."""
+    return policies_of([read_policy(argument) for argument in arguments])
+
+
+def policies_of(given: Sequence[RenewalPolicy]) -> Policies:
+    """Return the given policies, over the presets, by their ids."""
     presets = preset_policies()
-    given = [read_policy(argument) for argument in arguments]
     default = presets[DEFAULT_POLICY]
     return Policies(
         given=given[0] if given else default,

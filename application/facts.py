@@ -1,11 +1,11 @@
 """The language of a facts file: one line, one fact (design: the command line's contract)."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeGuard, TypeVar, cast
 
 from sealbook.domain import credential
 from sealbook.domain.calendar import EARLIEST, LATEST
@@ -182,9 +182,20 @@ class FactOrder:
         seen.last_at = at
 
 
-def _texts(written: Mapping[str, object]) -> dict[str, str]:
+def _texts(written: Mapping[str, object]) -> Mapping[str, str]:
     """Return what the fields say; one that says nothing is as if absent."""
+    if _all_plain(written):
+        return written
     return {key: _text(key, value) for key, value in written.items() if value is not None and value != ""}
+
+
+def _all_plain(written: Mapping[str, object]) -> TypeGuard[Mapping[str, str]]:
+    """Tell at one look that nothing is wrong with any field: so it is with nearly every line."""
+    try:
+        joined = "".join(cast("Iterable[str]", written.values()))
+    except TypeError:
+        return False
+    return len(joined) <= TEXT_MAX and joined.isascii() and "\0" not in joined and "" not in written.values()
 
 
 def _text(key: str, value: object) -> str:

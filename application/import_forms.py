@@ -62,6 +62,7 @@ class FactsForm:
     _switches: dict[str, PolicyRef] = field(init=False)
     _order: FactOrder = field(default_factory=FactOrder)
     _used: dict[str, RenewalPolicy] = field(default_factory=dict[str, RenewalPolicy])
+    _customers: dict[str, str] = field(default_factory=dict[str, str])
 
     def __post_init__(self) -> None:
         self._switches = self.policies_given.switches()
@@ -69,6 +70,17 @@ class FactsForm:
     @property
     def identity(self) -> str:
         return f"facts kind={self.kind} policy={self.policies_given.given.digest}"
+
+    def customer(self, fields: Mapping[str, object]) -> str:
+        """Return the customer that the first line of the credential names, or its own name if that names none."""
+        name = fields.get("credential")
+        if not isinstance(name, str):
+            return ""
+        customer = self._customers.get(name)
+        if customer is None:
+            named = fields.get("customer") if fields.get("fact") == FactName.ISSUED else None
+            customer = self._customers[name] = named if isinstance(named, str) and named else name
+        return customer
 
     def parse(self, fields: Mapping[str, object]) -> FactLine:
         return fact_line(fields)
@@ -156,6 +168,10 @@ class UsesForm:
     @property
     def identity(self) -> str:
         return f"uses kind={self.kind} policy={self._policy.digest} reissue={self.reissue}"
+
+    def customer(self, fields: Mapping[str, object]) -> str:
+        named = fields.get("customer")
+        return named if isinstance(named, str) else ""
 
     def parse(self, fields: Mapping[str, object]) -> tuple[str, datetime]:
         return use_line(fields)

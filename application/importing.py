@@ -17,15 +17,16 @@ from sealbook.application.commands import Command, Request
 from sealbook.application.facts import BadLine
 from sealbook.application.ledger import KnownPolicies, Outcome, RefusedInWhole, execute
 from sealbook.application.names import Name
-from sealbook.application.ports import EventStore, ImportProgress, Loaded, Unavailable
+from sealbook.application.ports import EventStore, ImportProgress, Loaded, OutcomeUnknown, Unavailable
 from sealbook.application.remembering import RememberingStore
 from sealbook.application.requests import OnPolicy
+from sealbook.application.shares import WHOLE, Share
 from sealbook.domain import policy
 from sealbook.domain.credential import FactNotApplied
 from sealbook.domain.errors import Refused
 from sealbook.domain.policy_document import RenewalPolicy
 
-LINES_A_BATCH = 1_000
+LINES_A_BATCH = 2_000
 ACTOR = "importer"
 CHANNEL = "import"
 
@@ -63,6 +64,10 @@ def _unheard(done: int, total: int | None = None) -> None:
     """Nobody wants to know."""
 
 
+def unasked() -> None:
+    """Nobody waits for the end of the check."""
+
+
 class File(Protocol):
     """A file of lines that can be read again and again."""
 
@@ -80,6 +85,10 @@ class Form(Protocol[Line]):
     @property
     def identity(self) -> str:
         """What a second run must have in common with the first."""
+        ...
+
+    def customer(self, fields: Mapping[str, object]) -> str:
+        """Return the customer whose history a line is of, as far as the lines before say; of any text if it is bad."""
         ...
 
     def parse(self, fields: Mapping[str, object]) -> Line:
@@ -132,10 +141,11 @@ class ImportResult:
 
 @dataclass(slots=True, kw_only=True)
 class Import(Generic[Line]):
-    """One import of one file.
+    """One import of one file, or of a share of it.
 
     `skip` takes a bad line and the reason; None stops at the first one with LineError.
     `advanced` is told the last line that was checked, without a total; then the last one that is in.
+    `checked` is told when all lines are checked, before anything is written.
     """
 
     store: EventStore
@@ -145,6 +155,8 @@ class Import(Generic[Line]):
     new_id: Callable[[], UUID]
     skip: Callable[[Row, str], None] | None = None
     advanced: Advanced = _unheard
+    share: Share = WHOLE
+    checked: Callable[[], None] = unasked
     _memory: RememberingStore = field(init=False)
     _known: KnownPolicies = field(default_factory=KnownPolicies)
     _done: int = 0
@@ -160,29 +172,40 @@ class Import(Generic[Line]):
         Raises LineError, OtherOptions, Refused for a policy that the ledger will not take, and what
         the file and the store raise. Whatever was written stays, and a next run goes on from there.
         """
-        digest = self.file.digest
-        self._done, finished = self._progress(digest)
+        self._done, finished = self._progress()
         result = ImportResult(resumed_at=self._done)
         if finished:
             return result
-        for rows in _batches(self.file.rows()):
+        for rows in _batches(self._rows()):
             self._check(rows)
             self._last = rows[-1].number
             self.advanced(self._last)
+        self.checked()
         self._adopt_policies()
-        for rows in _batches(row for row in self.file.rows() if row.number > result.resumed_at):
+        for rows in _batches(row for row in self._rows() if row.number > result.resumed_at):
             last = rows[-1].number
-            outcomes = self._write([row for row in rows if row.number not in self._bad], self._step(digest, last))
+            outcomes = self._write([row for row in rows if row.number not in self._bad], self._step(last))
             result.count(outcomes)
             result.lines += len(outcomes)
             self._done = last
             self.advanced(last, self._last)
-        execute(self.store, [], progress=self._step(digest, self._done, finished=True))
+        execute(self.store, [], progress=self._step(self._done, finished=True))
         result.skipped = len(self._bad)
         return result
 
-    def _progress(self, digest: bytes) -> tuple[int, bool]:
-        held = self.store.import_progress(digest)
+    def _rows(self) -> Iterator[Row]:
+        rows = self.file.rows()
+        return rows if self.share.of == 1 else (row for row in rows if self._has(row))
+
+    def _has(self, row: Row) -> bool:
+        return self.share.has("" if isinstance(row.fields, BadLine) else self.form.customer(row.fields))
+
+    @property
+    def _digest(self) -> bytes:
+        return self.share.digest(self.file.digest)
+
+    def _progress(self) -> tuple[int, bool]:
+        held = self.store.import_progress(self._digest)
         if held is None:
             return 0, False
         identity, done, finished = held
@@ -190,9 +213,9 @@ class Import(Generic[Line]):
             raise OtherOptions("this file was imported, or begun, with other options: use the same ones")
         return done, finished
 
-    def _step(self, digest: bytes, after: int, *, finished: bool = False) -> ImportProgress:
+    def _step(self, after: int, *, finished: bool = False) -> ImportProgress:
         return ImportProgress(
-            digest=digest,
+            digest=self._digest,
             options=self.form.identity,
             lines_done_before=self._done,
             lines_done=after,
@@ -228,7 +251,7 @@ class Import(Generic[Line]):
         """Put a bad line aside; `told` if an earlier run has done so."""
         if told:
             return
-        if self._progress(self.file.digest)[0] != self._done:
+        if self._progress()[0] != self._done:
             # The line is good: somebody else has brought it in meanwhile.
             raise Unavailable("another import of this file is under way: wait until it ends")
         if self.skip is None:
@@ -256,6 +279,9 @@ class Import(Generic[Line]):
             commands = [_command(self.form.request(line)) for _, line in kept]
             try:
                 return execute(self._memory, commands, progress=step, known=self._known)
+            except OutcomeUnknown as error:
+                # Nobody need know: the progress row says it to the next run.
+                raise Unavailable("the connection broke: run the import again, and it goes on where it got") from error
             except RefusedInWhole as refused:
                 if afresh:
                     bad, _ = kept.pop(refused.index)

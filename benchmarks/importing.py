@@ -14,11 +14,10 @@ from benchmarks.ledger import Bench, bench
 from benchmarks.plan import Plan
 from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
-from sealbook.adapters.history_files import facts_file, given_policies, uses_file
-from sealbook.adapters.ids import new_id
+from sealbook.adapters.eventstore.reach import reach_of
+from sealbook.adapters.importing.shared import import_shared, shared
+from sealbook.adapters.importing.task import ImportTask
 from sealbook.application.facts import DEFAULT_KIND
-from sealbook.application.import_forms import FactsForm, UsesForm
-from sealbook.application.importing import Import
 
 BARE = "CREATE TABLE IF NOT EXISTS bare (line text)"
 # What stands in no file keeps each line whole.
@@ -27,25 +26,29 @@ COPY = "COPY bare FROM STDIN (FORMAT csv, DELIMITER E'\\x01', QUOTE E'\\x02')"
 
 def import_uses(store: PostgresEventStore, path: Path) -> float:
     """Import a uses file; return the seconds that it took."""
-    form = UsesForm(
-        store=store,
-        policies_given=given_policies([]),
-        kind=DEFAULT_KIND,
-        reissue=False,
-        provenance="bench",
-        new_id=new_id,
-    )
-    job = Import(store=store, file=uses_file(path), form=form, now=datetime.now(UTC), new_id=new_id)
-    return _seconds(job.run)
+    return _import(store, path, uses=True)
 
 
 def import_facts(store: PostgresEventStore, path: Path) -> float:
     """Import a facts file; return the seconds that it took."""
-    form = FactsForm(
-        store=store, policies_given=given_policies([]), kind=DEFAULT_KIND, provenance="bench", new_id=new_id
-    )
-    job = Import(store=store, file=facts_file(path), form=form, now=datetime.now(UTC), new_id=new_id)
-    return _seconds(job.run)
+    return _import(store, path, uses=False)
+
+
+def _import(store: PostgresEventStore, path: Path, *, uses: bool) -> float:
+    task = ImportTask(path=path, uses=uses, policy=None, kind=DEFAULT_KIND, reissue=False, now=datetime.now(UTC))
+
+    def imported() -> None:
+        file = task.file()
+        if shared(file.content):
+            import_shared(task, reach_of(store), content=file.content, skip=None, advanced=_unheard)
+        else:
+            task.job(store, file, skip=None, advanced=_unheard).run()
+
+    return _seconds(imported)
+
+
+def _unheard(done: int, total: int | None = None) -> None:
+    """Nobody watches."""
 
 
 def run(plan: Plan) -> Iterator[Figure]:

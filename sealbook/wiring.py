@@ -15,6 +15,7 @@ from sealbook.adapters.eventstore import command_days, schema
 from sealbook.adapters.eventstore.fsck import Fsck
 from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, write_key_file
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
+from sealbook.adapters.eventstore.reach import reach_of
 from sealbook.adapters.history_files import is_there
 from sealbook.adapters.ids import new_id
 from sealbook.adapters.kind_files import BadKinds, read_kinds
@@ -65,6 +66,7 @@ class Wiring:
                 now=self.now(),
                 new_id=new_id,
                 kinds=kinds,
+                reach=reach_of(store),
             )
 
     def migrate(self, place: Place) -> list[int]:

@@ -1,8 +1,7 @@
 """import: adopt a history from a file."""
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from time import perf_counter
@@ -10,21 +9,13 @@ from typing import Annotated, cast
 
 import typer
 
-from sealbook.adapters.cli.output import Advanced, counted, plain, print_json, print_line, progress, warn
-from sealbook.adapters.cli.session import (
-    BadInput,
-    Composition,
-    DsnOption,
-    JsonOption,
-    KeysOption,
-    LedgerOption,
-    OpenLedger,
-    Place,
-)
+from sealbook.adapters.cli.output import counted, plain, print_json, print_line, progress, warn
+from sealbook.adapters.cli.session import BadInput, Composition, DsnOption, JsonOption, KeysOption, LedgerOption, Place
 from sealbook.adapters.collecting import seldom_collected
-from sealbook.adapters.history_files import HistoryFile, facts_file, given_policies, set_aside, uses_file
-from sealbook.application.import_forms import FactsForm, UsesForm
-from sealbook.application.importing import Form, Import, ImportResult, Line, LineError, OtherOptions, Row
+from sealbook.adapters.history_files import read_policy, set_aside
+from sealbook.adapters.importing.shared import import_shared, shared
+from sealbook.adapters.importing.task import ImportTask
+from sealbook.application.importing import ImportResult, LineError, OtherOptions
 from sealbook.domain.values import Kind
 
 
@@ -57,38 +48,29 @@ def register(app: typer.Typer, composition: Composition) -> None:
         """Adopt a history: facts, or bare attempts to use. A second run of the same file adds nothing."""
         if reissue and format_ is Format.FACTS:
             raise BadInput("--reissue-when-expired goes with --format uses: facts say themselves what was issued")
-        history = facts_file(file) if format_ is Format.FACTS else uses_file(file)
-        policies = given_policies([policy] if policy else [])
+        task = ImportTask(
+            path=file,
+            uses=format_ is Format.USES,
+            policy=read_policy(policy) if policy else None,
+            kind=kind,
+            reissue=reissue,
+            now=composition.now(),
+        )
+        history = task.file()
         # What is wrong with the file is said before a ledger is made for it.
-        provenance = f"import {history.digest.hex()[:16]}"
+        content = history.content
         # The collector looks once more at its end: by then the ledger is left.
         with seldom_collected(), ExitStack() as stack:
             opened = stack.enter_context(composition.open(Place(ledger=ledger, dsn=dsn, keys=keys), create=True))
             skip = stack.enter_context(set_aside(history, skip_bad, warn)) if skip_bad else None
             bar = progress(f"importing {file.name}", "lines", before=f"checking {file.name}")
-            run = _Run(opened, history, skip, stack.enter_context(bar))
+            advanced = stack.enter_context(bar)
             begun = perf_counter()
-            if format_ is Format.FACTS:
-                result = run(
-                    FactsForm(
-                        store=opened.store,
-                        policies_given=policies,
-                        kind=kind,
-                        provenance=provenance,
-                        new_id=opened.new_id,
-                    )
-                )
-            else:
-                result = run(
-                    UsesForm(
-                        store=opened.store,
-                        policies_given=policies,
-                        kind=kind,
-                        reissue=reissue,
-                        provenance=provenance,
-                        new_id=opened.new_id,
-                    )
-                )
+            with _told(file):
+                if shared(content):
+                    result = import_shared(task, opened.reach, content=content, skip=skip, advanced=advanced)
+                else:
+                    result = task.job(opened.store, history, skip=skip, advanced=advanced).run()
             seconds = perf_counter() - begun
         if as_json:
             counts = cast("dict[str, object]", plain(result))
@@ -97,34 +79,17 @@ def register(app: typer.Typer, composition: Composition) -> None:
             _print(file, result)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """One import, in whatever form its lines are."""
-
-    opened: OpenLedger
-    history: HistoryFile
-    skip: Callable[[Row, str], None] | None
-    advanced: Advanced
-
-    def __call__(self, form: Form[Line]) -> ImportResult:
-        job = Import(
-            store=self.opened.store,
-            file=self.history,
-            form=form,
-            now=self.opened.now,
-            new_id=self.opened.new_id,
-            skip=self.skip,
-            advanced=self.advanced,
-        )
-        try:
-            return job.run()
-        except LineError as bad:
-            raise BadInput(
-                f"{self.history.path}, line {bad.number}: {bad.reason}"
-                " (correct it, or set bad lines aside with --skip-bad FILE)"
-            ) from None
-        except OtherOptions as other:
-            raise BadInput(f"{self.history.path}: {other}") from None
+@contextmanager
+def _told(file: Path) -> Generator[None]:
+    """Say of what stops an import which line or file it is."""
+    try:
+        yield
+    except LineError as bad:
+        raise BadInput(
+            f"{file}, line {bad.number}: {bad.reason} (correct it, or set bad lines aside with --skip-bad FILE)"
+        ) from None
+    except OtherOptions as other:
+        raise BadInput(f"{file}: {other}") from None
 
 
 def _print(file: Path, result: ImportResult) -> None:

@@ -3,7 +3,7 @@
 The composition root hands in an `Opener`; no command knows a store, a server or a clock of its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,7 +60,7 @@ class OpenLedger:
     """A ledger that a command may use until it returns. `kinds` is what the bank allows.
 
     `findings` reads all of it and yields a line for each contradiction. It tells how far it is, and what is
-    worth knowing and no contradiction.
+    worth knowing and no contradiction. `reach` is how another process of ours gets at the ledger.
     """
 
     store: EventStore
@@ -69,6 +69,7 @@ class OpenLedger:
     now: datetime
     new_id: Callable[[], UUID]
     kinds: KindBook
+    reach: Mapping[str, object] = field(repr=False)
 
 
 class Composition(Protocol):

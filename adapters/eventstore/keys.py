@@ -5,9 +5,11 @@ import hmac
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
@@ -70,16 +72,30 @@ def new_keys() -> Keys:
     )
 
 
+def document_of(keys: Keys) -> dict[str, object]:
+    """Return the keys as JSON knows them: for a key file, or a pipe to a process of our own."""
+    return {
+        "key_id": keys.key_id,
+        "mac_key": keys.mac_key.hex(),
+        "name_key": keys.name_key.hex(),
+        "seal_key": keys.seal_key.hex(),
+    }
+
+
+def keys_of(document: Mapping[str, Any]) -> Keys:
+    """Return the keys of a document. Raises ValueError, KeyError or TypeError if it is none."""
+    return Keys(
+        key_id=int(document["key_id"]),
+        mac_key=bytes.fromhex(document["mac_key"]),
+        name_key=bytes.fromhex(document["name_key"]),
+        seal_key=bytes.fromhex(document["seal_key"]),
+    )
+
+
 def read_key_file(path: Path) -> Keys:
     """Return the keys of a development key file. Raises Unavailable if it is missing or not one."""
     try:
-        held = json.loads(path.read_text(encoding="utf-8"))
-        keys = Keys(
-            key_id=int(held["key_id"]),
-            mac_key=bytes.fromhex(held["mac_key"]),
-            name_key=bytes.fromhex(held["name_key"]),
-            seal_key=bytes.fromhex(held["seal_key"]),
-        )
+        return keys_of(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise Unavailable(f"the key file {path} is missing: bring back the one of this ledger") from error
     except OSError as error:
@@ -87,21 +103,11 @@ def read_key_file(path: Path) -> Keys:
     except (ValueError, KeyError, TypeError):
         # From None: what could not be parsed may be half a key.
         raise Unavailable(f"the key file {path} is damaged: bring back the one of this ledger") from None
-    return keys
 
 
 def write_key_file(path: Path, keys: Keys) -> None:
     """Write a development key file, readable by its owner alone; an existing one stays."""
-    text = json.dumps(
-        {
-            "warning": WARNING,
-            "key_id": keys.key_id,
-            "mac_key": keys.mac_key.hex(),
-            "name_key": keys.name_key.hex(),
-            "seal_key": keys.seal_key.hex(),
-        },
-        indent=1,
-    )
+    text = json.dumps({"warning": WARNING, **document_of(keys)}, indent=1)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Linked into place whole: of two that write at once one wins, and no half file is ever seen.
     draft = path.with_name(f".{path.name}.{os.getpid()}")

@@ -4,7 +4,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from sealbook.adapters.postgres.ledger_folder import LedgerFolder
@@ -12,6 +13,7 @@ from sealbook.adapters.postgres.sockets import PORT, socket_folder
 
 POLL_SECONDS = 0.01
 PING_SECONDS_MAX = 5
+PROMPT_STOP_SECONDS_MAX = 2.0
 FAST_STOP_SECONDS_MAX = 60.0
 IMMEDIATE_STOP_SECONDS_MAX = 10.0
 KILL_SECONDS_MAX = 10.0
@@ -20,6 +22,8 @@ STOP_SECONDS_MAX = FAST_STOP_SECONDS_MAX + IMMEDIATE_STOP_SECONDS_MAX + KILL_SEC
 NOBODYS_PID = 2_147_483_646
 PROCESSES = Path("/proc")
 LINES_OF_READY_PID_FILE = 8
+RESTARTED_AFTER_CRASH = b"all server processes terminated; reinitializing"
+READY = b"database system is ready to accept connections"
 
 
 def running(folder: LedgerFolder) -> int | None:
@@ -45,16 +49,12 @@ def settings_line(folder: LedgerFolder) -> str:
         return ""
 
 
-def stop(pid: int, *, ended: Callable[[], bool]) -> None:
+def stop(pid: int, *, ended: Callable[[], bool], folder: LedgerFolder) -> None:
     """End the server: fast, else at once (the next start recovers), else by SIGKILL.
 
     Returns in bounded time; what even SIGKILL does not end is stuck in the kernel.
     """
-    for number, seconds_max in (
-        (signal.SIGINT, FAST_STOP_SECONDS_MAX),
-        (signal.SIGQUIT, IMMEDIATE_STOP_SECONDS_MAX),
-        (signal.SIGKILL, KILL_SECONDS_MAX),
-    ):
+    for number, seconds_max in _signals(folder):
         if _ended_by(number, pid=pid, ended=ended, seconds_max=seconds_max):
             return
 
@@ -73,6 +73,25 @@ def disarm_stale_pid_file(folder: LedgerFolder) -> None:
     with path.open("r+", errors="surrogateescape") as file:
         file.write("\n".join((str(NOBODYS_PID), *rest)) + "\n")
         file.truncate()
+
+
+def _signals(folder: LedgerFolder) -> Iterator[tuple[signal.Signals, float]]:
+    yield signal.SIGINT, PROMPT_STOP_SECONDS_MAX
+    # Asked to stop fast after a crash, before it recovers, PostgreSQL waits for ever for processes that it
+    # forgot to end. It has nothing to write then. Any other server may need its time for a last checkpoint.
+    if not _is_down_since_crash(folder):
+        yield signal.SIGINT, FAST_STOP_SECONDS_MAX - PROMPT_STOP_SECONDS_MAX
+    yield signal.SIGQUIT, IMMEDIATE_STOP_SECONDS_MAX
+    yield signal.SIGKILL, KILL_SECONDS_MAX
+
+
+def _is_down_since_crash(folder: LedgerFolder) -> bool:
+    """Read it in the log, where both lines are written by one process, so they stand in order."""
+    is_down = False
+    with suppress(OSError), folder.log.open("rb") as log:
+        for line in log:
+            is_down = RESTARTED_AFTER_CRASH in line or (is_down and READY not in line)
+    return is_down
 
 
 def _ended_by(number: signal.Signals, *, pid: int, ended: Callable[[], bool], seconds_max: float) -> bool:

@@ -130,7 +130,7 @@ def _end(folder: LedgerFolder) -> None:
     while time.monotonic() < give_up:
         pid = postmaster.running(folder)
         if pid is not None:
-            postmaster.stop(pid, ended=lambda: postmaster.running(folder) is None)
+            postmaster.stop(pid, ended=lambda: postmaster.running(folder) is None, folder=folder)
         elif locks.is_free(folder.supervisor_lock):
             break
         time.sleep(POLL_SECONDS)

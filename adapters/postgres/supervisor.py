@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> None:
     def stop_when_unused() -> None:
         locks.wait_for_sole_use(users=users, server=server)
         stopping.set()
-        postmaster.stop(watched.pid, ended=watched.has_ended)
+        postmaster.stop(watched.pid, ended=watched.has_ended, folder=folder)
 
     threading.Thread(target=stop_when_unused, daemon=True).start()
     watched.wait()

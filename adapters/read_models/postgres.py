@@ -13,10 +13,10 @@ from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
 
 from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.postgres import translated
+from sealbook.adapters.eventstore.reach import conninfo
 from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.adapters.read_models.folding import Folded, Share, events_between, fold_share
 from sealbook.adapters.read_models.tables import (
@@ -29,7 +29,7 @@ from sealbook.adapters.read_models.tables import (
     row_of,
     state_of,
 )
-from sealbook.adapters.read_models.worker import heard, results, workers
+from sealbook.adapters.read_models.worker import least_position, results, workers
 from sealbook.application.ports import EventStore, Lag, LedgerDamaged, Unavailable
 from sealbook.domain.catalogue import Event
 from sealbook.domain.errors import Refused
@@ -184,10 +184,10 @@ class PostgresReadModels:
             return
         processes = self._processes(until)
         own, *others = [Share(number=each, shares=processes, until=until, tables=number) for each in range(processes)]
-        with workers(self._conninfo(), others) as begun, seldom_collected():
+        with workers(conninfo(self._connection), others) as begun, seldom_collected():
 
             def advanced_all(position: int) -> None:
-                others_position = heard(begun)
+                others_position = least_position(begun)
                 advanced(min(position, others_position) if begun else position)
 
             folded = [fold_share(tables, own, advanced=advanced_all), *results(begun, advanced=advanced)]
@@ -207,10 +207,6 @@ class PostgresReadModels:
         if self._workers is not None:
             return self._workers
         return min(_processors(), WORKERS_MAX, 1 + events // EVENTS_A_WORKER)
-
-    def _conninfo(self) -> str:
-        info = self._connection.info
-        return make_conninfo(info.dsn, **({"password": info.password} if info.password else {}))
 
     def _follow(self, tables: Tables, advanced: Advanced) -> int:
         while True:

@@ -91,15 +91,24 @@ def supervisor_ids(folder: Path) -> list[int]:
 
 
 def is_supervisor(pid: int) -> bool:
-    with suppress(FileNotFoundError):
-        return b"postgres.supervisor" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    return False
+    return b"postgres.supervisor" in command_line(pid)
+
+
+def command_line(pid: int) -> bytes:
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
 
 
 def server_id(folder: Path) -> int:
     pid = postmaster.running(LedgerFolder(folder))
     assert pid is not None
     return pid
+
+
+def child_of_server(folder: Path, title: bytes) -> int:
+    (found,) = (pid for pid in process_ids(folder) if title in command_line(pid))
+    return found
 
 
 def soon(condition: Callable[[], bool]) -> bool:
@@ -118,6 +127,15 @@ def assert_nothing_runs(folder: Path) -> None:
     assert not (folder / "pgdata" / "postmaster.pid").exists()
 
 
+def given_environments(folder: Path) -> dict[int, bytes]:
+    """What each of the ledger's processes was given; one that has ended meanwhile has nothing to show."""
+    given: dict[int, bytes] = {}
+    for pid in process_ids(folder):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            given[pid] = Path(f"/proc/{pid}/environ").read_bytes()
+    return given
+
+
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.lstat().st_mode)
 
@@ -134,10 +152,12 @@ def environment(folder: Path, **more: str) -> dict[str, str]:
 
 
 @contextmanager
-def another_user(folder: Path, *prefix: str, **variables: str) -> Generator[subprocess.Popen[str], None, None]:
+def another_user(
+    folder: Path, *prefix: str, code: str = USER, **variables: str
+) -> Generator[subprocess.Popen[str], None, None]:
     """Run another process that uses the server; it is asked to end at the end of the block."""
     process = subprocess.Popen(
-        [*prefix, sys.executable, "-c", USER],
+        [*prefix, sys.executable, "-c", code],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -252,8 +272,10 @@ class TestStarting:
         with EmbeddedServer.join(ledger, durable=False) as server:
             with pytest.raises(psycopg.Error):
                 one(server, "SELECT 'ab5ec2e7'::integer")
-            environments = [Path(f"/proc/{pid}/environ").read_bytes() for pid in process_ids(ledger)]
-        assert not any(b"ab5ec2e7" in each for each in environments)
+            given = given_environments(ledger)
+            (supervisor,) = supervisor_ids(ledger)
+            assert all(b"PATH=" in given[pid] for pid in (server_id(ledger), supervisor))
+        assert not any(b"ab5ec2e7" in each for each in given.values())
         assert "ab5ec2e7" not in server.log.read_text()
 
     def test_a_database_is_cloned_from_a_template_and_dropped(self, ledger: Path) -> None:
@@ -405,6 +427,36 @@ class TestKilling:
         with EmbeddedServer.join(folder, durable=False) as server:
             assert one(server, "SELECT 1") == 1
         assert_nothing_runs(folder)
+
+    @on_linux
+    def test_a_stop_between_a_crash_and_its_recovery_does_not_wait_for_what_never_ends(self, own_ledger: Path) -> None:
+        # Restoring from an archive comes before the recovery, and lasts as long as the test likes.
+        restoring = own_ledger / "restoring"
+        user = USER.replace("durable=", f"options={{'restore_command': 'touch {restoring}; exec sleep 600'}}, durable=")
+        with another_user(own_ledger, code=user) as process:
+            assert said(process) == "answer 42"
+            (own_ledger / "pgdata" / "recovery.signal").touch()
+            os.kill(child_of_server(own_ledger, b"walwriter"), signal.SIGKILL)
+            assert soon(restoring.exists)
+            process.kill()
+            assert soon(lambda: process_ids(own_ledger) == [])
+        assert "received immediate shutdown request" in (own_ledger / "server.log").read_text()
+
+    @on_linux
+    def test_a_stop_gives_a_server_its_time_once_it_has_recovered_from_a_crash(
+        self, own_ledger: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(postmaster, "PROMPT_STOP_SECONDS_MAX", 0.0)
+        place = LedgerFolder(own_ledger)
+        with EmbeddedServer.join(own_ledger, durable=False) as server:
+            os.kill(child_of_server(own_ledger, b"walwriter"), signal.SIGKILL)
+            assert soon(lambda: "reinitializing" in server.log.read_text())
+            assert soon(lambda: postmaster.is_ready(place))
+            pid = server_id(own_ledger)
+            postmaster.stop(pid, ended=lambda: postmaster.running(place) != pid, folder=place)
+            log = server.log.read_text()
+        assert "received fast shutdown request" in log
+        assert "immediate shutdown request" not in log
 
     def test_a_stale_pid_file_that_names_an_unrelated_process_is_passed(self, ledger: Path) -> None:
         with EmbeddedServer.join(ledger, durable=False):

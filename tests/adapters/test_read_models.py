@@ -305,7 +305,7 @@ def test_a_rebuild_without_a_worker_says_so_and_leaves_the_old_models(
     kept.catch_up()
     monkeypatch.setattr("sealbook.adapters.read_models.worker.MODULE", "sealbook.no_such_module")
 
-    with pytest.raises(Unavailable, match="a worker of the rebuild ended too early"):
+    with pytest.raises(Unavailable, match="a worker process ended too early"):
         kept.rebuild()
 
     assert left_over(ledger_dsn) == []

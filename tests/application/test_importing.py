@@ -3,7 +3,7 @@
 from collections import Counter
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -46,7 +46,8 @@ def meanwhile(store: MemoryEventStore, request: Request) -> None:
 
 def many(first: int, count: int, name: str = "C1") -> list[Written]:
     """A use a minute."""
-    return [fact("used", f"2024-04-01T{(first + n) // 60:02}:{(first + n) % 60:02}:00Z", name) for n in range(count)]
+    begin = datetime(2024, 4, 1, tzinfo=UTC)
+    return [fact("used", (begin + timedelta(minutes=first + n)).isoformat(), name) for n in range(count)]
 
 
 # --- Facts
@@ -244,7 +245,8 @@ def test_how_far_it_is_is_told_first_of_the_check_and_then_of_the_import(desk: D
 
     desk.facts(LIFE[0], *many(0, LINES_A_BATCH), advanced=advanced)
 
-    assert told == [(1_000, None), (1_001, None), (1_000, 1_001), (1_001, 1_001)]
+    full, last = LINES_A_BATCH, LINES_A_BATCH + 1
+    assert told == [(full, None), (last, None), (full, last), (last, last)]
 
 
 def test_credentials_of_one_customer_are_one_enrollment(desk: Desk, memory_store: MemoryEventStore) -> None:

