@@ -26,7 +26,7 @@ from sealbook.domain.credential import FactNotApplied
 from sealbook.domain.errors import Refused
 from sealbook.domain.policy_document import RenewalPolicy
 
-LINES_A_BATCH = 2_000
+LINES_A_BATCH = 4_000
 ACTOR = "importer"
 CHANNEL = "import"
 

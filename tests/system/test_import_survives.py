@@ -21,11 +21,11 @@ from sealbook.adapters.eventstore.keys import Keys, write_key_file
 from tests.cli.terminal import REPOSITORY, SHARED, Said, begun, sealbook
 from tests.conftest import Server
 
-LINES, LINES_OF_TWO_PROCESSES = 6_000, 24_000
+LINES, LINES_OF_TWO_PROCESSES = 12_000, 24_000
 GIVE_UP_SECONDS = 60
 AS_OF = "2030-01-01T00:00:00Z"
 REAL_USES, REAL_LINES = SHARED / "uses-a.csv.gz", 15_000
-KILLED_AFTER_LINES = (-1, 0, 1_000, 3_000, 5_000)
+KILLED_AFTER_LINES = (-1, 0, 1_000, 5_000, 9_000)
 KILLED_AFTER_SHARED_LINES = (-1, 0, 5_000, 12_000, 20_000)
 """How far the import is when it is killed; -1 is before it has begun to write."""
 
