@@ -24,7 +24,7 @@ class Benchmark:
 BENCHMARKS = {
     "uses": Benchmark(uses.run, Plan(rounds=5, seconds=3, size=100_000), "credentials in use"),
     "cost": Benchmark(cost.run, Plan(rounds=5, seconds=3, size=10_000), "credentials in use"),
-    "import": Benchmark(importing.run, Plan(rounds=5, seconds=0, size=60_000), "lines of each file"),
+    "import": Benchmark(importing.run, Plan(rounds=5, seconds=0, size=200_000), "lines of each file"),
     "rebuild": Benchmark(rebuilding.run, Plan(rounds=5, seconds=0, size=300_000), "lines of the history"),
     "queries": Benchmark(queries.run, Plan(rounds=5, seconds=3, size=10_000), "events of the long history"),
     "grown": Benchmark(grown.run, Plan(rounds=5, seconds=10, size=1_000_000), "credentials, of 12 events each"),
