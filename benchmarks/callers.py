@@ -5,7 +5,7 @@ import os
 import time
 from array import array
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
 from uuid import UUID
@@ -27,7 +27,7 @@ class Sample:
     """What callers saw: how many uses were answered, in how many seconds, each after how long."""
 
     seconds: float
-    latencies_ms: "array[float]"
+    latencies_ms: "array[float]" = field(repr=False)
 
     @property
     def uses(self) -> int:
