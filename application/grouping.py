@@ -46,8 +46,11 @@ def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> lis
 
 def _roots(decisions: Sequence[Decision]) -> dict[int, int]:
     """Return, for each command, the first command that it is linked with."""
-    changed: set[Ref] = {stream for decision in decisions for stream in decision.decided.heads}
-    changed.update(name for decision in decisions for name in decision.decided.names)
+    changed: set[Ref] = set()
+    for decision in decisions:
+        # Whole dicts: a set takes over the hashes of their keys, and a UUID's costs more than all else here.
+        changed.update(decision.decided.heads)
+        changed.update(decision.decided.names)
     parent = {decision.index: decision.index for decision in decisions}
 
     def root(index: int) -> int:

@@ -60,6 +60,7 @@ class View:
         self._names = dict(names)
         self._known_policies: dict[str, _KnownPolicy] = {}
         self._decided = _undecided()
+        self._looked_at: tuple[UUID | None, Head] = (None, NO_HEAD)
         # By a proxy: a cycle would keep all heads of a batch until the garbage collector looks.
         self.policies = PolicyBook(_LoadedPolicies(proxy(self)))
         self.kinds = kinds
@@ -67,6 +68,7 @@ class View:
     def begin(self) -> Decided:
         """Start a command and return where its reads and decisions gather."""
         self._decided = _undecided()
+        self._looked_at = (None, NO_HEAD)
         return self._decided
 
     def accept(self) -> None:
@@ -135,6 +137,7 @@ class View:
             head = head.after(event)
             self._decided.events.append((stream, event))
         self._decided.heads[stream] = head
+        self._looked_at = (stream, head)
         if isinstance(head.state, Policy):
             self._known_policies.clear()
 
@@ -163,9 +166,15 @@ class View:
         return known
 
     def _head(self, stream: UUID) -> Head:
-        moved = self._decided.heads.get(stream)
-        if moved is not None:
-            return moved
+        # A command looks at one stream again and again, and to hash its id is what costs most of a look.
+        looked_at, head = self._looked_at
+        if looked_at is stream:
+            return head
+        head = self._decided.heads.get(stream) or self._first_look(stream)
+        self._looked_at = (stream, head)
+        return head
+
+    def _first_look(self, stream: UUID) -> Head:
         self._decided.read.add(stream)
         head = self._heads.get(stream)
         if head is None:
