@@ -135,7 +135,7 @@ def set_aside(history: HistoryFile, path: Path, told: Callable[[str], None]) -> 
 
             def skip(row: Row, reason: str) -> None:
                 file.write(row.text.rstrip(b"\r\n") + b"\n")
-                # Out of our hands before the import goes on: an import that is killed tells of no line twice.
+                # Out of our hands before the import goes on: whoever is killed later has told of it.
                 file.flush()
                 told(f"{history.path}, line {row.number}: {reason}")
 

@@ -107,6 +107,8 @@ def steps(
             yield Hold()
             yield from batch.attempt(afresh=True, trusting=False)
             yield LetGo()
+    # Not before what was appended is durable: a policy that was rolled back must not be remembered.
+    batch.known.learn(batch.names, batch.heads)
     return [batch.outcomes[index] for index in range(len(commands))]
 
 
@@ -264,7 +266,6 @@ class _Batch:
         self.heads.update(result.stale)
         self.names.update(result.taken)
         self.carried_out.update(result.outcomes)
-        self.known.learn(self.names, self.heads)
         if result.forgotten:
             self.outcomes.update({index: FORGOTTEN for index in self.pending if self._id(index) in result.forgotten})
 

@@ -172,6 +172,13 @@ class Import(Generic[Line]):
         Raises LineError, OtherOptions, Refused for a policy that the ledger will not take, and what
         the file and the store raise. Whatever was written stays, and a next run goes on from there.
         """
+        try:
+            return self._run()
+        except OutcomeUnknown as error:
+            # Nobody need know: the progress row says it to the next run.
+            raise Unavailable("the connection broke: run the import again, and it goes on where it got") from error
+
+    def _run(self) -> ImportResult:
         self._done, finished = self._progress()
         result = ImportResult(resumed_at=self._done)
         if finished:
@@ -279,15 +286,13 @@ class Import(Generic[Line]):
             commands = [_command(self.form.request(line)) for _, line in kept]
             try:
                 return execute(self._memory, commands, progress=step, known=self._known)
-            except OutcomeUnknown as error:
-                # Nobody need know: the progress row says it to the next run.
-                raise Unavailable("the connection broke: run the import again, and it goes on where it got") from error
             except RefusedInWhole as refused:
                 if afresh:
                     bad, _ = kept.pop(refused.index)
                     self._refuse(bad, refused.message)
                 # Else what is remembered may be of yesterday: a line is bad by what the ledger has now.
                 self._memory.forget()
+                self._known = KnownPolicies()
                 afresh = True
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from typing import assert_never
 
 from sealbook.application.batch import Append, Hold, KnownPolicies, LetGo, Load, Reply, steps
 from sealbook.application.commands import Command
@@ -49,3 +50,5 @@ def execute(
                 case LetGo():
                     held.close()
                     reply = None
+                case _:
+                    assert_never(step)

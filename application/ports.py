@@ -21,6 +21,10 @@ class Unavailable(Exception):
     """The ledger cannot be reached or does not answer. Try again; nothing was half-written."""
 
 
+class ReadModelsElsewhere(Unavailable):
+    """The read models are of another version, or somebody else is building them: the log itself has the answer."""
+
+
 class OutcomeUnknown(Exception):
     """The connection broke after a commit was sent: send the same command id again to learn its outcome."""
 

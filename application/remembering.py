@@ -64,11 +64,11 @@ class RememberingStore:
     def _add_holders(self, heads: dict[UUID, Head]) -> None:
         """Give with each credential its customer, if that is remembered: what ends one reads the other next."""
         for head in list(heads.values()):
-            match head.state:
-                case Credential(customer=stream) if (holder := self._heads.get(stream)) is not None:
-                    heads.setdefault(stream, holder)
-                case _:
-                    pass
+            if not isinstance(head.state, Credential):
+                continue
+            holder = self._heads.get(head.state.customer)
+            if holder is not None:
+                heads.setdefault(head.state.customer, holder)
 
     def append(
         self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None

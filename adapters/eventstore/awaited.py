@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any, assert_never, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection
@@ -27,6 +27,7 @@ from sealbook.adapters.eventstore.postgres import (
     PREPARED_FOR_APPENDS,
     PostgresEventStore,
     commit_told,
+    impatient,
     translated,
 )
 from sealbook.adapters.eventstore.schema import BOOK
@@ -54,7 +55,7 @@ class AwaitedStore:
         checked = await asyncio.to_thread(PostgresEventStore.connect, dsn, keys=keys, randomness=randomness)
         checked.close()
         with translated():
-            connection = await AsyncConnection.connect(dsn, autocommit=True, row_factory=tuple_row)
+            connection = await AsyncConnection.connect(impatient(dsn), autocommit=True, row_factory=tuple_row)
             try:
                 register(connection)
                 await connection.execute("SET TIME ZONE 'UTC'")
@@ -97,6 +98,8 @@ class AwaitedStore:
                     case LetGo():
                         await held.aclose()
                         reply = None
+                    case _:
+                        assert_never(step)
 
     async def load(self, step: Load) -> Loaded:
         reader, sought = HeadReader(), digested(step.names, keys=self._keys)

@@ -31,5 +31,4 @@ def keep_command_days(connection: Connection, *, today: date, kept_days: int, ah
             "SELECT made, dropped FROM sealbook.keep_command_days(%s, %s, %s)",
             [today - timedelta(days=kept_days), today, today + timedelta(days=ahead_days)],
         ).fetchone()
-        connection.execute("RESET ROLE")
     return DaysKept(*row) if row else DaysKept(0, 0)

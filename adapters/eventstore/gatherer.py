@@ -2,7 +2,8 @@
 
 A lane is a task with a connection. It takes what waits, at most BATCH_MAX commands, carries it out as one
 batch and answers each caller after the commit; what comes meanwhile is the next batch. With two lanes, one
-decides while the other's batch commits. Commands that speak of one stream are never in two batches at once.
+decides while the other's batch commits. Commands that name the same thing first, in the same way, are never in
+two batches at once; of others, each is decided on what was committed before it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ from sealbook.adapters.ids import new_id
 from sealbook.application.commands import Command, targets
 from sealbook.application.ledger import Outcome
 from sealbook.application.names import Ref
-from sealbook.application.ports import Unavailable
+from sealbook.application.ports import OutcomeUnknown, Unavailable
 from sealbook.domain.kind_document import KindBook
 from sealbook.domain.presets import preset_kinds
 
@@ -33,6 +34,7 @@ LANES = 2
 WAITING_MAX = 4_096
 """How many commands may wait; the next one is told to come back."""
 RETRY_AFTER_SECONDS_MIN = 0.05
+RETRY_AFTER_SECONDS_MAX = 5.0
 
 
 class Busy(Unavailable):
@@ -79,7 +81,7 @@ class Gatherer:
         self._in_flight: set[Ref] = set()
         self._idle = len(lanes)
         self._called = asyncio.Event()
-        self._seconds_a_command = 0.0
+        self._seconds_a_batch = 0.0
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
@@ -124,7 +126,9 @@ class Gatherer:
         if self._closed:
             raise Unavailable("the ledger is being closed: send the command to another writer")
         if len(self._waiting) >= self._waiting_max:
-            raise Busy(max(RETRY_AFTER_SECONDS_MIN, self._seconds_a_command * len(self._waiting)))
+            self._forget_who_left()
+        if len(self._waiting) >= self._waiting_max:
+            raise Busy(self._seconds_until_room())
         if command.command_id is None:
             command = replace(command, command_id=self._new_id())
         answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
@@ -134,10 +138,15 @@ class Gatherer:
 
     async def __aenter__(self) -> Self:
         try:
-            await asyncio.gather(*(lane.open() for lane in self._lanes))
+            # All of them, even if one fails: a lane that is left alone would connect when nobody closes it any more.
+            opened = await asyncio.gather(*(lane.open() for lane in self._lanes), return_exceptions=True)
         except BaseException:
             await self._leave()
             raise
+        failures = [each for each in opened if each is not None]
+        if failures:
+            await self._leave()
+            raise failures[0]
         self._tasks = [asyncio.create_task(self._serve(lane)) for lane in self._lanes]
         return self
 
@@ -145,22 +154,33 @@ class Gatherer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._closed = True
+        # Who waits for a lost server waits no longer.
+        self._stopping.set()
         self._called.set()
         try:
             await asyncio.gather(*self._tasks)
         finally:
-            # Who still waits for a lost server waits no longer.
-            self._stopping.set()
+            for waiting in self._waiting:
+                _tell(waiting.answer, Unavailable("the ledger was closed: nothing of this command was written"))
             await self._leave()
 
     async def _leave(self) -> None:
         await asyncio.gather(*(lane.close() for lane in self._lanes))
 
+    def _forget_who_left(self) -> None:
+        self._waiting = deque(waiting for waiting in self._waiting if not waiting.answer.done())
+
+    def _seconds_until_room(self) -> float:
+        batches = 1 + len(self._waiting) // BATCH_MAX // len(self._lanes)
+        return min(RETRY_AFTER_SECONDS_MAX, max(RETRY_AFTER_SECONDS_MIN, self._seconds_a_batch * batches))
+
     async def _serve(self, lane: Lane) -> None:
-        while self._waiting or not self._closed:
+        while True:
             batch = self._take()
             if batch:
                 await self._carry_out(lane, batch)
+            elif self._closed and not self._waiting:
+                return
             else:
                 self._called.clear()
                 await self._called.wait()
@@ -189,9 +209,15 @@ class Gatherer:
     async def _carry_out(self, lane: Lane, batch: list[_Waiting]) -> None:
         begun = monotonic()
         self._idle -= 1
-        answers = await lane.carry_out([each.command for each in batch])
+        try:
+            answers = await lane.carry_out([each.command for each in batch])
+        except BaseException:
+            # Whoever ends the lane itself must not leave callers waiting.
+            for waiting in batch:
+                _tell(waiting.answer, OutcomeUnknown("the writer was stopped: send the command again with the same id"))
+            raise
         self._idle += 1
-        self._seconds_a_command = (monotonic() - begun) / len(batch)
+        self._seconds_a_batch = monotonic() - begun
         self._in_flight.difference_update([each.ref for each in batch])
         # What waited for these streams may go now.
         self._called.set()

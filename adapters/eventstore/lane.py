@@ -17,7 +17,7 @@ from sealbook.application.ports import OutcomeUnknown, Unavailable
 from sealbook.domain.kind_document import KindBook
 
 PATIENCE_SECONDS = 10.0
-"""How long a batch waits for a server that does not answer."""
+"""How long a lane's batches wait for a server that does not answer, counted from when it was lost."""
 RECONNECT_SECONDS = 0.1
 
 Answer = Outcome | Exception
@@ -40,6 +40,7 @@ class Lane:
         self._patience_seconds = patience_seconds
         self._known = KnownPolicies()
         self._store: AwaitedStore | None = None
+        self._lost_at: float | None = None
 
     async def open(self) -> None:
         """Connect. Raises Unavailable."""
@@ -66,42 +67,56 @@ class Lane:
             return [*await self.carry_out(commands[:half]), *await self.carry_out(commands[half:])]
 
     async def _executed(self, commands: Sequence[Command]) -> list[Answer]:
-        give_up_at = monotonic() + self._patience_seconds
         unknown: OutcomeUnknown | None = None
+        if self._lost_at is not None and monotonic() > self._lost_at + 2 * self._patience_seconds:
+            # What was lost so long ago may have come back meanwhile, unasked.
+            self._lost_at = None
         while True:
             try:
-                return await self._once(commands)
-            except OutcomeUnknown as error:
-                unknown = error
-                if monotonic() >= give_up_at:
-                    raise
-            except Unavailable as error:
-                if monotonic() >= give_up_at:
+                answers = await self._once(commands, unknown)
+            except (OutcomeUnknown, Unavailable) as error:
+                unknown = error if isinstance(error, OutcomeUnknown) else unknown
+                self._lost_at = self._lost_at or monotonic()
+                if monotonic() >= self._lost_at + self._patience_seconds:
                     raise unknown or error from None
+            else:
+                self._lost_at = None
+                return answers
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), timeout=RECONNECT_SECONDS)
                 raise unknown or Unavailable("the ledger is being closed: nothing of this command was written")
 
-    async def _once(self, commands: Sequence[Command]) -> list[Answer]:
-        """Carry out the commands over a connection that lasts. Raises Unavailable, OutcomeUnknown if it does not."""
+    async def _once(self, commands: Sequence[Command], unknown: OutcomeUnknown | None) -> list[Answer]:
+        """Carry out the commands over a connection that lasts. Raises Unavailable, OutcomeUnknown if it does not.
+
+        `unknown` says that an earlier connection broke, and what was sent over it may still be committed.
+        """
         store = self._store or await self._opened()
         try:
             try:
                 return list(await store.execute(commands, kinds=self._kinds, known=self._known))
             except Unavailable as error:
-                return await _as_far_as_it_got(store, commands, error)
+                return await _as_far_as_it_got(store, commands, unknown or error)
         finally:
             if store.closed:
                 await self.close()
 
     async def _opened(self) -> AwaitedStore:
+        # A server that comes back may be another, which lacks what was last seen of the policies.
+        self._known = KnownPolicies()
         self._store = await self._connect()
         return self._store
 
 
-async def _as_far_as_it_got(store: AwaitedStore, commands: Sequence[Command], error: Unavailable) -> list[Answer]:
-    """Tell what was appended before the server said no, for instance that it is busy, from what was not."""
+async def _as_far_as_it_got(store: AwaitedStore, commands: Sequence[Command], error: Exception) -> list[Answer]:
+    """Tell what was appended before the server said no, for instance that it is busy, from what was not.
+
+    Raises OutcomeUnknown if the server does not say: an append of the batch may have come before what failed.
+    """
     ids = [command.command_id for command in commands if command.command_id is not None]
-    found = (await store.load(Load((), (), ids))).outcomes
+    try:
+        found = (await store.load(Load((), (), ids))).outcomes
+    except Unavailable as lost:
+        raise OutcomeUnknown("the connection broke: send the command again with the same id") from lost
     answers = ((command, found.get(command.command_id)) for command in commands if command.command_id is not None)
     return [error if stored is None else repeated(command, stored) for command, stored in answers]

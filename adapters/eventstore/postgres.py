@@ -8,6 +8,7 @@ from uuid import UUID
 
 import psycopg
 from psycopg import BaseConnection, Connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
 from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended
@@ -50,6 +51,14 @@ HOLD_BOOK: tuple[tuple[LiteralString, list[object]], ...] = (
     ("SELECT sealbook.lock_book(%s::smallint)", [BOOK]),
 )
 """What holds the book until the transaction ends."""
+_IMPATIENCE = {
+    "connect_timeout": "10",
+    "tcp_user_timeout": "10000",
+    "keepalives_idle": "5",
+    "keepalives_interval": "2",
+    "keepalives_count": "3",
+}
+"""A host that was switched off sends nothing, not even a refusal, and the kernel would wait a quarter of an hour."""
 IMPORT_UNDER_WAY = "another import of this file is under way"
 _READ = """
     SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
@@ -177,7 +186,7 @@ class PostgresEventStore:
 def connected(dsn: str) -> Connection:
     """Return a connection that commits each statement by itself. Raises Unavailable."""
     try:
-        connection = Connection.connect(dsn, autocommit=True, row_factory=tuple_row)
+        connection = Connection.connect(impatient(dsn), autocommit=True, row_factory=tuple_row)
     except psycopg.ProgrammingError:
         # From None: what could not be read may be half a password.
         raise Unavailable(
@@ -188,6 +197,12 @@ def connected(dsn: str) -> Connection:
     connection.execute("SET TIME ZONE 'UTC'")
     register(connection)
     return connection
+
+
+def impatient(dsn: str) -> str:
+    """Return a DSN that notices a host which vanished, where it does not say itself how long to wait."""
+    said = conninfo_to_dict(dsn)
+    return make_conninfo(dsn, **{name: value for name, value in _IMPATIENCE.items() if name not in said})
 
 
 @contextmanager

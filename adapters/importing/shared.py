@@ -71,7 +71,9 @@ def _take(workers: Sequence[Worker], advanced: Advanced) -> None:
 
 
 def _sum(results: Sequence[ImportResult]) -> ImportResult:
-    whole = ImportResult(resumed_at=min(result.resumed_at for result in results))
+    # A share that had ended before says nothing of how far the others were.
+    unfinished = [result.resumed_at for result in results if result.lines]
+    whole = ImportResult(resumed_at=min(unfinished) if unfinished else max(each.resumed_at for each in results))
     for result in results:
         whole.lines += result.lines
         whole.skipped += result.skipped

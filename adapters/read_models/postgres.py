@@ -30,7 +30,7 @@ from sealbook.adapters.read_models.tables import (
     state_of,
 )
 from sealbook.adapters.read_models.worker import least_position, results, workers
-from sealbook.application.ports import EventStore, Lag, LedgerDamaged, Unavailable
+from sealbook.application.ports import EventStore, Lag, LedgerDamaged, ReadModelsElsewhere
 from sealbook.domain.catalogue import Event
 from sealbook.domain.errors import Refused
 from sealbook.projections.counts import Tally, add, streams_of_credentials
@@ -71,7 +71,8 @@ class PostgresReadModels:
     def catch_up(self, *, advanced: Advanced = _unheard) -> int:
         """Read the log from where the models stand to its end; return the position reached.
 
-        Models that an older version made are built anew. Raises Unavailable for those of a newer one.
+        Models that an older version made are built anew. Raises ReadModelsElsewhere for those of a newer one, and
+        for those that somebody else is building.
         """
         with translated():
             self._live.create()
@@ -166,10 +167,10 @@ class PostgresReadModels:
 
     @contextmanager
     def _rebuilding(self) -> Generator[None]:
-        """Be the only one to rebuild, and leave no table that was not put in its place. Raises Unavailable."""
+        """Be the only one to rebuild, and leave no table that was not put in its place. Raises ReadModelsElsewhere."""
         ((alone,),) = self._live.run("SELECT pg_try_advisory_lock(hashtext('sealbook_read rebuild'))")
         if not alone:
-            raise Unavailable("another rebuild is under way: wait until it ends")
+            raise ReadModelsElsewhere("another rebuild is under way: wait until it ends")
         try:
             yield
         finally:
@@ -214,12 +215,14 @@ class PostgresReadModels:
                 # Locked: a second follower waits, and then goes on from where this one got.
                 standing = tables.standing(locked=True)
                 if standing.schema != SCHEMA:
-                    raise Unavailable(
+                    raise ReadModelsElsewhere(
                         "the read models are of another version: use that one, or run sealbook project --rebuild"
                     )
                 after = standing.position
                 events = events_between(self._connection, after, after + EVENTS_A_BATCH)
                 if not events:
+                    if self._store.last_position() > after:
+                        raise LedgerDamaged(f"position {after + 1} is missing: run sealbook fsck")
                     return after
                 after += len(events)
                 self._apply(tables, events, after)

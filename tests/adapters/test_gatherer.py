@@ -14,9 +14,10 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
-from sealbook.adapters.eventstore.gatherer import Busy, Gatherer, writer_of
+from sealbook.adapters.eventstore import awaited
+from sealbook.adapters.eventstore.gatherer import RETRY_AFTER_SECONDS_MAX, Busy, Gatherer, writer_of
 from sealbook.adapters.eventstore.keys import Keys
-from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.eventstore.postgres import PREPARED_FOR_APPENDS, PostgresEventStore
 from sealbook.application.commands import Command
 from sealbook.application.ledger import Outcome, execute
 from sealbook.application.ports import OutcomeUnknown, Unavailable, read_all
@@ -28,6 +29,7 @@ from tests.conftest import KEYS, Server
 from tests.system.writing import credential_of, device_of, holders
 
 CALLERS = 200
+SOON_SECONDS = 30
 T = TypeVar("T")
 
 
@@ -78,6 +80,12 @@ def recorded(store: PostgresEventStore) -> dict[UUID | None, int]:
     found = [(event.command_id, event.position) for event in read_all(store) if isinstance(event.event, Used)]
     assert len(dict(found)) == len(found)
     return dict(found)
+
+
+def impatient_for_the_book(monkeypatch: pytest.MonkeyPatch, time: str) -> None:
+    """Let the gatherer's connections give up waiting for the book after a time."""
+    prepared = (*PREPARED_FOR_APPENDS, ("SELECT set_config('lock_timeout', %s, false)", [time]))
+    monkeypatch.setattr(awaited, "PREPARED_FOR_APPENDS", prepared)
 
 
 @contextmanager
@@ -174,7 +182,7 @@ def test_when_too_many_wait_the_next_is_told_to_come_back(ledger: str, script: S
                 await asyncio.sleep(0)
                 with pytest.raises(Busy) as told:
                     await gatherer.submit(use(script))
-                assert told.value.retry_after_seconds > 0
+                assert 0 < told.value.retry_after_seconds <= RETRY_AFTER_SECONDS_MAX
             return await asyncio.gather(first, *others)
 
     assert all(outcome.accepted for outcome in asyncio.run(work()))
@@ -199,6 +207,83 @@ def test_who_leaves_finds_the_command_whole_or_undone(
     asyncio.run(work())
 
     assert recorded(postgres_store).keys() == {taken.command_id, patient.command_id}
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_the_end_comes_though_all_that_still_wait_have_left(ledger: str, script: Script, lanes: int) -> None:
+    async def work() -> None:
+        async with opened(ledger, lanes=lanes) as gatherer:
+            with held_book(ledger):
+                taken = asyncio.create_task(gatherer.submit(use(script)))
+                await in_flight(gatherer)
+                # Of the stream that is in flight, so it waits whatever lane is idle.
+                waiting = asyncio.create_task(gatherer.submit(use(script)))
+                await asyncio.sleep(0.05)
+                waiting.cancel()
+        assert (await taken).accepted
+
+    asyncio.run(asyncio.wait_for(work(), timeout=SOON_SECONDS))
+
+
+def test_who_is_left_by_a_writer_that_is_stopped_is_told(ledger: str, script: Script) -> None:
+    tasks: list[asyncio.Task[Outcome]] = []
+
+    async def leave_two() -> None:
+        async with opened(ledger, lanes=1) as gatherer:
+            tasks.append(asyncio.create_task(gatherer.submit(use(script))))
+            await in_flight(gatherer)
+            tasks.append(asyncio.create_task(gatherer.submit(use(script))))
+            await asyncio.sleep(0)
+
+    async def work() -> list[Outcome | BaseException]:
+        with held_book(ledger):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(leave_two(), timeout=0.5)
+            return await asyncio.gather(*tasks, return_exceptions=True)
+
+    taken, waiting = asyncio.run(asyncio.wait_for(work(), timeout=SOON_SECONDS))
+
+    assert isinstance(taken, OutcomeUnknown)
+    assert type(waiting) is Unavailable
+
+
+def test_a_busy_ledger_is_told_of_and_nothing_is_written(
+    ledger: str, postgres_store: PostgresEventStore, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient_for_the_book(monkeypatch, "100ms")
+
+    async def work(gatherer: Gatherer) -> list[Outcome | BaseException]:
+        with held_book(ledger):
+            return await asyncio.gather(*map(gatherer.submit, uses(script, 3)), return_exceptions=True)
+
+    told = submitted(ledger, work)
+
+    assert [type(each) for each in told] == [Unavailable] * 3
+    assert "busy" in str(told[0])
+    assert not recorded(postgres_store)
+
+
+def test_a_busy_ledger_after_a_lost_connection_leaves_it_unknown(
+    ledger: str, postgres_server: Server, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impatient_for_the_book(monkeypatch, "500ms")
+
+    async def work(gatherer: Gatherer) -> Outcome | BaseException:
+        with held_book(ledger):
+            asked = asyncio.create_task(gatherer.submit(use(script)))
+            await in_flight(gatherer)
+            with psycopg.connect(postgres_server.dsn("postgres"), autocommit=True) as connection:
+                # The append that waits for the book; the book's holder stays.
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                    " WHERE datname = %s AND wait_event_type = 'Lock'",
+                    [conninfo_to_dict(ledger)["dbname"]],
+                )
+            (answer,) = await asyncio.gather(asked, return_exceptions=True)
+            return answer
+
+    # The first append may have been committed for all that anybody knows; that the second was not says nothing of it.
+    assert isinstance(submitted(ledger, work, lanes=1), OutcomeUnknown)
 
 
 def test_at_the_end_what_waits_is_answered_and_nothing_more_is_taken(ledger: str, script: Script) -> None:

@@ -130,8 +130,9 @@ def test_a_process_that_is_killed_stops_the_import_which_then_goes_on(
             if self not in begun:
                 begun.append(self)
 
-    def kill_one(_done: int, _total: int | None = None) -> None:
-        os.kill(begun[1].process.pid, signal.SIGKILL)
+    def kill_one(_done: int, total: int | None = None) -> None:
+        if total is not None:
+            os.kill(begun[1].process.pid, signal.SIGKILL)
 
     monkeypatch.setattr(shared, "Worker", Noted)
     with pytest.raises(Unavailable, match=r"ended too early \(signal 9\).*run the command again"):

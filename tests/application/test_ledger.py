@@ -1,19 +1,24 @@
 """The one write path: order within a batch, refusals, command ids, batches that are taken whole."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
+from sealbook.application.batch import ATTEMPTS_UNLOCKED, Append, LetGo, Load, Reply, steps
 from sealbook.application.commands import Command
-from sealbook.application.ledger import Outcome, RefusedInWhole, execute
-from sealbook.application.ports import Appended, Group, ImportProgress
+from sealbook.application.ledger import KnownPolicies, Outcome, RefusedInWhole, execute
+from sealbook.application.ports import Appended, Group, ImportProgress, Loaded
+from sealbook.application.requests import OnPolicy
+from sealbook.domain import policy
 from sealbook.domain.catalogue import event_name
 from sealbook.domain.errors import Refusal
 from sealbook.domain.values import Kind
-from tests.commands import FEBRUARY, MARCH, Script
+from tests.commands import FEBRUARY, JANUARY, MARCH, Script
+from tests.domain.examples import document
 
 ALICE, BOB, PHONE, OTHER_PHONE, HELD = (UUID(int=number) for number in range(1, 6))
 
@@ -295,3 +300,42 @@ def test_a_command_that_loses_twice_is_decided_a_third_time(script: Script) -> N
 
     assert outcome.accepted
     assert store.appends == [[[0]], [[0]], [[0]]]
+
+
+# --- Policies that a writer knows
+
+
+def test_a_policy_that_has_moved_since_a_writer_knew_it_decides_as_it_is_now(
+    memory_store: MemoryEventStore, script: Script
+) -> None:
+    known = KnownPolicies()
+    execute(memory_store, [script.adopt_policy(), *life(script)], known=known)
+    assert known.heads
+    begins = (FEBRUARY + timedelta(days=9)).isoformat()
+    later = document("D", version=2, applies_to="keep", announced_at=JANUARY.isoformat(), effective_from=begins)
+    announce = policy.Announce(at=JANUARY, document=later)
+    execute(memory_store, [script.command(OnPolicy(policy_id="D", stream=script.new_id(), command=announce))])
+
+    (used,) = execute(memory_store, [script.use(HELD, device=PHONE)], known=known)
+
+    assert [event_name(each) for each in used.events] == ["credential.policy_switched", "credential.used"]
+    assert used.attempts == 2
+
+
+def test_a_policy_that_was_rolled_back_is_not_known(script: Script) -> None:
+    known = KnownPolicies()
+    work = steps([script.adopt_policy()], kinds=None, known=known)
+    reply: Reply = None
+    while not isinstance(step := work.send(reply), Append):
+        reply = Loaded(heads={}, names={}, outcomes={}) if isinstance(step, Load) else None
+    nothing = Appended(recorded_at=MARCH, positions={}, left_out=frozenset({0}), stale={}, taken={}, outcomes={})
+    for _ in range(ATTEMPTS_UNLOCKED):
+        step = work.send(nothing)
+        while not isinstance(step, Append):
+            step = work.send(Loaded(heads={}, names={}, outcomes={}) if isinstance(step, Load) else None)
+
+    held = work.send(replace(nothing, positions={0: 1}, left_out=frozenset()))
+
+    # The book is held: what was appended is durable only when it is let go.
+    assert isinstance(held, LetGo)
+    assert not known.heads
