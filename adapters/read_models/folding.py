@@ -34,7 +34,7 @@ _EVENTS = """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
+class LogShare:
     """The `number`th of `shares` parts of the log up to a position. `tables` is the number of the tables to fill."""
 
     number: int
@@ -65,7 +65,7 @@ def events_between(
 
 
 def fold_share(
-    tables: Tables, share: Share, *, advanced: Callable[[int], None], states_in_memory: int = STATES_IN_MEMORY
+    tables: Tables, share: LogShare, *, advanced: Callable[[int], None], states_in_memory: int = STATES_IN_MEMORY
 ) -> Folded:
     """Fold a share into its tables and say after each range how far it is; return what the events came to."""
     folded = Folded()

@@ -18,7 +18,7 @@ from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.postgres import translated
 from sealbook.adapters.eventstore.reach import conninfo
 from sealbook.adapters.eventstore.schema import BOOK
-from sealbook.adapters.read_models.folding import Folded, Share, events_between, fold_share
+from sealbook.adapters.read_models.folding import Folded, LogShare, events_between, fold_share
 from sealbook.adapters.read_models.tables import (
     BEGINNING,
     LIVE,
@@ -184,7 +184,9 @@ class PostgresReadModels:
         if not until or number is None:
             return
         processes = self._processes(until)
-        own, *others = [Share(number=each, shares=processes, until=until, tables=number) for each in range(processes)]
+        own, *others = [
+            LogShare(number=each, shares=processes, until=until, tables=number) for each in range(processes)
+        ]
         with workers(conninfo(self._connection), others) as begun, seldom_collected():
 
             def advanced_all(position: int) -> None:

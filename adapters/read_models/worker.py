@@ -10,7 +10,7 @@ from sealbook.adapters.child_process import WAIT_SECONDS, ChildProcess, ended, h
 from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.codec import from_microseconds, to_microseconds
 from sealbook.adapters.eventstore.postgres import connected, translated
-from sealbook.adapters.read_models.folding import Folded, Share, fold_share
+from sealbook.adapters.read_models.folding import Folded, LogShare, fold_share
 from sealbook.adapters.read_models.tables import NEXT, Tables
 from sealbook.application.ports import LedgerDamaged, Unavailable
 from sealbook.domain.errors import Refused
@@ -22,7 +22,7 @@ LOCK_WAIT_SECONDS = 5
 class Worker(ChildProcess):
     """A running process. `position` is how far it has come; `folded` what its share came to, once it is done."""
 
-    def __init__(self, conninfo: str, share: Share) -> None:
+    def __init__(self, conninfo: str, share: LogShare) -> None:
         self.position = 0
         self.folded: Folded | None = None
         super().__init__(MODULE, {"conninfo": conninfo, "share": asdict(share)})
@@ -39,7 +39,7 @@ class Worker(ChildProcess):
                     raise Unavailable("a worker of the rebuild says what this version does not know")
 
 
-def workers(conninfo: str, shares: Sequence[Share]) -> AbstractContextManager[list[Worker]]:
+def workers(conninfo: str, shares: Sequence[LogShare]) -> AbstractContextManager[list[Worker]]:
     """Begin a process a share; whatever still runs at the end of the block is killed."""
     return ended([partial(Worker, conninfo, share) for share in shares])
 
@@ -67,7 +67,7 @@ def main() -> None:
     if task is None:
         return
     try:
-        folded = _fold(task["conninfo"], Share(**task["share"]))
+        folded = _fold(task["conninfo"], LogShare(**task["share"]))
     except Unavailable as error:
         say({"unavailable": str(error)})
     except (LedgerDamaged, Refused, TypeError) as error:
@@ -76,7 +76,7 @@ def main() -> None:
         say({"counts": folded.counts, "latest_at": to_microseconds(folded.latest_at)})
 
 
-def _fold(conninfo: str, share: Share) -> Folded:
+def _fold(conninfo: str, share: LogShare) -> Folded:
     with closing(connected(conninfo)) as connection, translated():
         connection.execute("SET ROLE sealbook_app")
         connection.execute("SELECT set_config('lock_timeout', %s, false)", [f"{LOCK_WAIT_SECONDS}s"])

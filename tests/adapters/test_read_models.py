@@ -14,7 +14,7 @@ import pytest
 from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
 from sealbook.adapters.read_models import folding, postgres
-from sealbook.adapters.read_models.folding import Share, fold_share
+from sealbook.adapters.read_models.folding import LogShare, fold_share
 from sealbook.adapters.read_models.postgres import PostgresReadModels
 from sealbook.adapters.read_models.tables import LIVE, NEXT, Tables
 from sealbook.adapters.read_models.worker import Worker, results, workers
@@ -206,7 +206,7 @@ def noting_workers(monkeypatch: pytest.MonkeyPatch) -> list[Worker]:
     begun: list[Worker] = []
 
     @contextmanager
-    def noted(conninfo: str, shares: Sequence[Share]) -> Generator[list[Worker]]:
+    def noted(conninfo: str, shares: Sequence[LogShare]) -> Generator[list[Worker]]:
         with workers(conninfo, shares) as each:
             begun.extend(each)
             yield each
@@ -342,7 +342,7 @@ def test_a_worker_that_outlives_its_rebuild_writes_nothing(lived: PostgresEventS
         with pytest.raises(Unavailable, match="another rebuild"):
             fold_share(
                 tables,
-                Share(number=0, shares=1, until=lived.last_position(), tables=number),
+                LogShare(number=0, shares=1, until=lived.last_position(), tables=number),
                 advanced=lambda _position: None,
             )
 
@@ -350,7 +350,7 @@ def test_a_worker_that_outlives_its_rebuild_writes_nothing(lived: PostgresEventS
 
 
 def test_a_worker_says_why_it_cannot_work(lived: PostgresEventStore) -> None:
-    share = Share(number=0, shares=1, until=lived.last_position(), tables=0)
+    share = LogShare(number=0, shares=1, until=lived.last_position(), tables=0)
     with (
         workers("host=/nowhere user=u password=secret", [share]) as begun,
         pytest.raises(Unavailable, match="cannot be reached") as raised,
