@@ -9,6 +9,9 @@ from sealbook.application.names import Name, NameKind
 from sealbook.application.ports import NO_HEAD, EventStore, read_all
 from sealbook.domain import policy
 from sealbook.domain.catalogue import RecordedEvent
+from sealbook.domain.credential import Application, Credential
+from sealbook.domain.customer import Customer
+from sealbook.domain.device import Device
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.policy import Policy, PolicyBook
 from sealbook.projections.counts import Report, Tally, report, tally
@@ -38,11 +41,23 @@ def find(store: EventStore, text: str, *, kinds: Sequence[NameKind]) -> UUID:
         if name in found:
             return found[name]
     stream = _as_id(text)
-    if stream is not None and stream in store.load(streams=(stream,), names=(), commands=()).heads:
-        return stream
+    if stream is not None:
+        head = store.load(streams=(stream,), names=(), commands=()).heads.get(stream, NO_HEAD)
+        if isinstance(head.state, tuple(each for kind in kinds for each in _STATES[kind])):
+            return stream
     raise Refused(
         Refusal.NOT_FOUND, f"no {' or '.join(kind.replace('_key', '') for kind in kinds)} has this name or id: check it"
     )
+
+
+_STATES: dict[NameKind, tuple[type, ...]] = {
+    NameKind.CREDENTIAL: (Application, Credential),
+    NameKind.CUSTOMER: (Customer,),
+    NameKind.IDENTITY: (Customer,),
+    NameKind.DEVICE_KEY: (Device,),
+    NameKind.POLICY: (Policy,),
+}
+"""What a stream is of that has, or could have, a name of a kind."""
 
 
 def policies(store: EventStore, *, known_at: datetime | None = None) -> PolicyBook:

@@ -109,7 +109,9 @@ def _database(settings: Settings, *, create: bool) -> Generator[str]:
 def _keys(settings: Settings, dsn: str, *, create: bool) -> Keys:
     """Return the ledger's keys; new ones only for a ledger that has none yet."""
     path = settings.key_file
-    if create and not path.exists() and not _has_ledger(dsn):
+    if not path.exists() and not _has_ledger(dsn):
+        if not create:
+            raise Unavailable("there is a database and no ledger in it yet: sealbook migrate makes one")
         _write_keys(path)
     return read_key_file(path)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from contextlib import suppress
+from datetime import datetime
 from typing import Annotated, cast
 
 import typer
@@ -47,6 +48,7 @@ def register(app: typer.Typer, composition: Composition) -> None:
             print_json({"credential": credential, "known_at": known or opened.now, **_standing(standing)})
         else:
             _print_standing(credential, standing)
+            _print_known(known)
 
     @app.command()
     def history(
@@ -94,6 +96,7 @@ def register(app: typer.Typer, composition: Composition) -> None:
             print_json({"as_of": counts.as_of, "known_at": known or opened.now, **_report(counts)})
         else:
             print_report(counts)
+            _print_known(known)
 
 
 def _sought(kinds: list[NameKind]) -> list[NameKind]:
@@ -108,6 +111,12 @@ def _standing(standing: Standing) -> dict[str, object]:
         "expiry": standing.expiry,
         "eligibility": standing.eligibility,
     }
+
+
+def _print_known(known_at: datetime | None) -> None:
+    """Say of an answer that it is not by what the ledger knows now."""
+    if known_at is not None:
+        print_line(f"by what the ledger knew at {iso(known_at)}")
 
 
 def _report(counts: Report) -> dict[str, object]:

@@ -37,14 +37,19 @@ def import_shared(
         for worker in workers:
             worker.tell({})
         while not all(worker.ended for worker in workers):
-            _take(workers, advanced)
+            _take(workers)
             _raise_failures(workers)
+            if all(worker.total is not None or worker.ended for worker in workers):
+                done = [content.lines if worker.ended else worker.done for worker in workers]
+                # Of each customer's share there is as much in the first half of a file as in the second.
+                advanced(sum(done) // SHARES, content.lines)
         return _sum([worker.result for worker in workers if worker.result is not None])
 
 
 def _wait_until_checked(workers: Sequence[Worker], advanced: Advanced) -> None:
     while not all(worker.checked for worker in workers):
-        _take(workers, advanced)
+        _take(workers)
+        advanced(min(worker.done for worker in workers))
         bad = _first_bad_line(workers)
         # Another share may hold one further up.
         if bad is None or all(worker.checked or worker.done >= bad for worker in workers):
@@ -61,13 +66,9 @@ def _raise_failures(workers: Sequence[Worker]) -> None:
         raise min(failures, key=lambda failure: failure.number if isinstance(failure, LineError) else 0)
 
 
-def _take(workers: Sequence[Worker], advanced: Advanced) -> None:
+def _take(workers: Sequence[Worker]) -> None:
     for worker in ready([worker for worker in workers if not worker.ended]):
         worker.take()
-    # All that one who has ended still counts for is the last line.
-    behind = [worker.done for worker in workers if worker.result is None]
-    totals = [worker.total for worker in workers if worker.total is not None]
-    advanced(min(behind) if behind else max(worker.done for worker in workers), max(totals, default=None))
 
 
 def _sum(results: Sequence[ImportResult]) -> ImportResult:

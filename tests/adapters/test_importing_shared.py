@@ -27,10 +27,10 @@ BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 Line = dict[str, str]
 
 
-def lives() -> list[Line]:
+def lives(*, uses: int = 10) -> list[Line]:
     rows = [{"at": at(number), "credential": f"C{number}", "fact": "issued"} for number in range(CUSTOMERS)]
     rows += [
-        {"at": at(CUSTOMERS + n), "credential": f"C{n % CUSTOMERS}", "fact": "used"} for n in range(10 * CUSTOMERS)
+        {"at": at(CUSTOMERS + n), "credential": f"C{n % CUSTOMERS}", "fact": "used"} for n in range(uses * CUSTOMERS)
     ]
     return rows
 
@@ -119,9 +119,13 @@ def test_other_options_are_refused(postgres_store: PostgresEventStore, tmp_path:
 
 
 def test_a_process_that_is_killed_stops_the_import_which_then_goes_on(
-    postgres_store: PostgresEventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres_store: PostgresEventStore,
+    memory_store: MemoryEventStore,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked = task(tmp_path / "facts.jsonl", *lives())
+    # Several batches a share, so that something is in when one is killed.
+    asked = task(tmp_path / "facts.jsonl", *lives(uses=700))
     begun: list[Worker] = []
 
     class Noted(Worker):
@@ -141,9 +145,9 @@ def test_a_process_that_is_killed_stops_the_import_which_then_goes_on(
     assert len(begun) == SHARES
     assert all(worker.process.poll() is not None for worker in begun)
     monkeypatch.undo()
-    run(postgres_store, asked)
-    uses = [each for each in postgres_store.read(after=0, limit=10_000) if type(each.event).__name__ == "Used"]
-    assert len(uses) == 10 * CUSTOMERS
+    assert run(postgres_store, asked).lines < 701 * CUSTOMERS
+    alone(memory_store, asked)
+    assert postgres_store.last_position() == memory_store.last_position()
 
 
 def test_where_a_file_is_shared_does_not_depend_on_the_machine() -> None:

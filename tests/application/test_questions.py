@@ -136,12 +136,6 @@ def test_what_nobody_knows_is_not_found(ledger: MemoryEventStore, text: str) -> 
     assert refused.value.code is Refusal.NOT_FOUND
 
 
-def test_a_customers_id_shows_no_credential(ledger: MemoryEventStore) -> None:
-    customer = questions.find(ledger, "P2", kinds=[NameKind.CUSTOMER])
-
-    assert standing(ledger, SUSPENDED_AT, name=str(customer)).validity.state is ValidityState.NOT_ISSUED
-
-
 def test_a_history_is_cut_on_either_axis(ledger: MemoryEventStore) -> None:
     def told(*, as_of: datetime | None = None, known_at: datetime | None = None) -> list[str]:
         entries = questions.history(ledger, "C1", kinds=CREDENTIAL, as_of=as_of, known_at=known_at)
@@ -151,3 +145,11 @@ def test_a_history_is_cut_on_either_axis(ledger: MemoryEventStore) -> None:
     assert told(as_of=ISSUED_AT) == ["issued"]
     assert told(known_at=LEARNED_FIRST + SECOND) == ["issued", "used"]
     assert told(known_at=LEARNED_FIRST - SECOND) == []
+
+
+def test_an_id_of_something_else_is_no_credential(ledger: MemoryEventStore) -> None:
+    for kind in (NameKind.CUSTOMER, NameKind.POLICY):
+        for stream in ledger.named(kind).values():
+            with pytest.raises(Refused) as refused:
+                standing(ledger, LEARNED_LATER, name=str(stream))
+            assert refused.value.code is Refusal.NOT_FOUND
