@@ -41,7 +41,7 @@ def import_shared(
             _raise_failures(workers)
             if all(worker.total is not None or worker.ended for worker in workers):
                 done = [content.lines if worker.ended else worker.done for worker in workers]
-                # Of each customer's share there is as much in the first half of a file as in the second.
+                # The lines of each are spread over the whole file, so all together are as far as the mean of them.
                 advanced(sum(done) // SHARES, content.lines)
         return _sum([worker.result for worker in workers if worker.result is not None])
 
