@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, Adoption, AdoptIssued
 from sealbook.application.names import Name, NameKind, Ref
+from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
     AddCompanyUser,
     ApplyForCredential,
@@ -49,7 +50,7 @@ OfCustomer = (
 OfDevice = RegisterDevice | OnDevice | ReleaseDevice | ReportLoss | RecoverDevice | ReplaceDevice
 OfApplication = ApplyForCredential | VerifyPhone | OnApplication | CompleteApplication | IssueCredential
 OfCredential = OnCredential | LinkId | UnlinkId | LinkService | EraseCredential
-Request = OfCustomer | OfDevice | OfApplication | OfCredential | OnPolicy | Adoption
+Request = OfCustomer | OfDevice | OfApplication | OfCredential | OnPolicy | OnLedger | Adoption
 
 
 def targets(request: Request) -> tuple[Ref, ...]:

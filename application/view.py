@@ -15,9 +15,10 @@ from sealbook.domain.customer import Customer
 from sealbook.domain.device import Device
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindBook
+from sealbook.domain.ledger import LEDGER_STREAM, NEW, Ledger
 from sealbook.domain.policy import UNKNOWN, Policy, PolicyBook
 
-State = TypeVar("State", Customer, Device, Policy)
+State = TypeVar("State", Customer, Device, Policy, Ledger)
 
 
 class NotLoaded(Exception):
@@ -110,6 +111,9 @@ class View:
 
     def policy(self, stream: UUID) -> Policy:
         return self._state(Policy, stream) or UNKNOWN
+
+    def ledger(self) -> Ledger:
+        return self._state(Ledger, LEDGER_STREAM) or NEW
 
     def policy_named(self, policy_id: str) -> Policy | None:
         """Return a policy by its id, or None for one that nothing has: found once, and noted of each command."""

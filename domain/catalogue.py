@@ -5,14 +5,14 @@ from datetime import datetime
 from typing import TypeVar, get_args
 from uuid import UUID
 
-from sealbook.domain import credential, customer, device, policy
+from sealbook.domain import credential, customer, device, ledger, policy
 from sealbook.domain.credential import Application, Credential
 from sealbook.domain.dispatch import by_class
 from sealbook.domain.errors import Refusal
 from sealbook.domain.values import EventType
 
-State = TypeVar("State", customer.Customer, device.Device, policy.Policy)
-Event = customer.Event | device.Event | credential.Event | policy.Event
+State = TypeVar("State", customer.Customer, device.Device, policy.Policy, ledger.Ledger)
+Event = customer.Event | device.Event | credential.Event | policy.Event | ledger.Event
 
 
 EVENT_TYPES: dict[type[Event], EventType] = {cls: cls.stored for cls in get_args(Event)}
@@ -30,7 +30,7 @@ def refusal_of(event: Event) -> Refusal | None:
     return None
 
 
-Aggregate = customer.State | device.State | credential.State | policy.Policy
+Aggregate = customer.State | device.State | credential.State | policy.Policy | ledger.Ledger
 """The state of any aggregate; None before its first event."""
 
 
@@ -59,13 +59,17 @@ def _policy(state: Aggregate, event: policy.Event) -> Aggregate:
     return policy.evolve(_of(policy.Policy, state) or policy.UNKNOWN, event)
 
 
+def _ledger(state: Aggregate, event: ledger.Event) -> Aggregate:
+    return ledger.evolve(_of(ledger.Ledger, state) or ledger.NEW, event)
+
+
 def _of(kind: type[State], state: Aggregate) -> State | None:
     if state is None or isinstance(state, kind):
         return state
     raise TypeError(f"an event of {kind.__name__} in a stream of {type(state).__name__}")
 
 
-_EVOLVE = by_class(Event, "event", _credential, _customer, _device, _policy)
+_EVOLVE = by_class(Event, "event", _credential, _customer, _device, _policy, _ledger)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

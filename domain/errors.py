@@ -112,6 +112,8 @@ class Refusal(StrEnum):
     """The person is no user of the company, or lacks the role."""
     SCOPE = "scope"
     """The kind may not be used or linked for that."""
+    SEAL_ORDER = "seal_order"
+    """The ledger's own record has gone further already: a later map, or a later key."""
     STEP_ORDER = "step_order"
     """Another step of the application comes first."""
     SUSPENDED = "suspended"

@@ -25,6 +25,7 @@ from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event
 from sealbook.domain.credential import Application, Credential
 from sealbook.domain.customer import Customer
 from sealbook.domain.device import Device
+from sealbook.domain.ledger import Ledger
 from sealbook.domain.policy import Policy
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import PolicyRef
@@ -162,6 +163,7 @@ _AGGREGATES: dict[str, type] = {
     "credential": Credential,
     "customer": Customer,
     "device": Device,
+    "ledger": Ledger,
     "policy": Policy,
 }
 _AGGREGATE_NAMES: dict[type, str] = {cls: name for name, cls in _AGGREGATES.items()}

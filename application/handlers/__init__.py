@@ -10,9 +10,10 @@ from uuid import UUID
 from sealbook.application.commands import Request
 from sealbook.application.handlers import applications, credentials, customers, devices, histories
 from sealbook.application.names import Name, NameKind
+from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import OnPolicy
 from sealbook.application.view import View
-from sealbook.domain import policy
+from sealbook.domain import ledger, policy
 from sealbook.domain.dispatch import by_class
 
 
@@ -34,6 +35,11 @@ def _on_policy(view: View, request: OnPolicy) -> UUID:
     return stream
 
 
+def _on_ledger(view: View, request: OnLedger) -> UUID:
+    view.apply(ledger.LEDGER_STREAM, ledger.decide(view.ledger(), request.command))
+    return ledger.LEDGER_STREAM
+
+
 _HANDLERS = by_class(
     Request,
     "request",
@@ -43,4 +49,5 @@ _HANDLERS = by_class(
     devices.handle,
     histories.handle,
     _on_policy,
+    _on_ledger,
 )

@@ -40,6 +40,7 @@ from sealbook.domain.credential import Application, Credential
 from sealbook.domain.credential.standing import Lockout
 from sealbook.domain.customer import Customer, Enrolled
 from sealbook.domain.device import App, Device
+from sealbook.domain.ledger import Ledger
 from sealbook.domain.policy import Policy
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.presets import preset_policies
@@ -52,7 +53,7 @@ SEOUL = timezone(timedelta(hours=9))
 STREAM, COMMAND = UUID(int=7), UUID(int=8)
 EVENT_CLASSES = sorted(EVENT_TYPES, key=lambda cls: EVENT_TYPES[cls].name)
 PHONE = Device(app=App(version="6.2.10", store="google_play"), os_version="16", customer=STREAM)
-STATES = [Customer, Device, Application, Credential, Policy]
+STATES = [Customer, Device, Application, Credential, Policy, Ledger]
 MOMENTS = st.datetimes(EARLIEST.replace(tzinfo=None), LATEST.replace(tzinfo=None), timezones=st.just(UTC))
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from sealbook.domain import credential, customer, device, policy
+from sealbook.domain import credential, customer, device, ledger, policy
 from sealbook.domain.catalogue import EVENT_TYPES, Aggregate, Event, event_name, evolve, refusal_of
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.values import HolderSubkind, Step
@@ -18,11 +18,14 @@ APP = device.App(version="6.2.10", store="google_play")
 REGISTERED = device.DeviceRegistered(at=ISSUE, model="SM-S921N", os_version="16", app=APP)
 ANNOUNCED = policy.Announced(at=ISSUE, document=USE_D)
 ISSUED = issued_under(USE_D)
+MAPPED = ledger.HeadsMapped(at=ISSUE, tree_size=5, streams=2, root="ab" * 32)
 
 
 def test_the_catalogue_holds_every_event_of_every_aggregate() -> None:
     members = {
-        each for union in (customer.Event, device.Event, credential.Event, policy.Event) for each in get_args(union)
+        each
+        for union in (customer.Event, device.Event, credential.Event, policy.Event, ledger.Event)
+        for each in get_args(union)
     }
 
     assert EVENT_TYPES.keys() == members
@@ -60,6 +63,7 @@ def test_an_event_is_called_by_its_name() -> None:
         (REGISTERED, device.Device(app=APP, os_version="16")),
         (ISSUED, credential_after(ISSUED)),
         (ANNOUNCED, policy.fold([ANNOUNCED])),
+        (MAPPED, ledger.fold([MAPPED])),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -69,7 +73,7 @@ def test_an_event_moves_the_aggregate_that_it_speaks_of(event: Event, state: Agg
 
 @pytest.mark.parametrize(
     ("first", "second"),
-    [(ENROLLED, REGISTERED), (REGISTERED, ISSUED), (ISSUED, ANNOUNCED), (ANNOUNCED, ENROLLED)],
+    [(ENROLLED, REGISTERED), (REGISTERED, ISSUED), (ISSUED, ANNOUNCED), (ANNOUNCED, MAPPED), (MAPPED, ENROLLED)],
     ids=lambda event: type(event).__name__,
 )
 def test_a_stream_holds_the_events_of_one_aggregate(first: Event, second: Event) -> None:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
 from sealbook.application.commands import Request
 from sealbook.application.names import Name, NameKind
+from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
     AddCompanyUser,
     CloseCustomer,
@@ -19,7 +20,7 @@ from sealbook.application.requests import (
     ReportLoss,
     UnlinkId,
 )
-from sealbook.domain import credential, customer, device, policy
+from sealbook.domain import credential, customer, device, ledger, policy
 from sealbook.domain.credential import Attestation, Fact, UseEvidence
 from sealbook.domain.values import (
     CaptureFault,
@@ -272,6 +273,25 @@ OF_POLICIES: dict[str, Story] = {
 }
 
 
+OF_LEDGER: dict[str, Story] = {
+    "heads_mapped": lambda t: mapped(t, tree_size=1),
+    "key_changed": lambda t: OnLedger(command=ledger.ChangeKey(at=t.at, purpose=ledger.KeyPurpose.MAC, key_id=2)),
+    "records_dropped": lambda t: OnLedger(
+        command=ledger.DropRecords(at=t.at, stream=HELD, versions=2, rule="act 22", approved_by="officer-1")
+    ),
+    "log_replaced": lambda t: OnLedger(
+        command=ledger.ReplaceLog(
+            at=t.at, origin="log", tree_size=9, root=ROOT, reason="restored", approved_by="officer-1"
+        )
+    ),
+}
+ROOT = "ab" * 32
+
+
+def mapped(t: Teller, *, tree_size: int) -> Request:
+    return OnLedger(command=ledger.MapHeads(at=t.at, tree_size=tree_size, streams=1, root=ROOT))
+
+
 def _settled(t: Teller) -> Request:
     return t.of(credential.Settle(at=t.at))
 
@@ -283,6 +303,7 @@ EVENTS: dict[str, Story] = {
         "customer": OF_CUSTOMERS,
         "device": OF_DEVICES,
         "policy": OF_POLICIES,
+        "ledger": OF_LEDGER,
     }.items()
     for name, story in stories.items()
 }
