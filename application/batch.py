@@ -9,7 +9,7 @@ the append returned; from the third attempt on, the book is held meanwhile. So a
 heads that were loaded long ago: if they have moved since, it does not count.
 """
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from uuid import UUID
@@ -92,13 +92,18 @@ def steps(
     kinds: KindBook | None,
     progress: ImportProgress | None = None,
     known: KnownPolicies | None = None,
+    kept_of: Callable[[bytes], bytes],
 ) -> Steps[list[Outcome]]:
-    """Carry out a batch as `execute` says, over whatever carries out its steps."""
+    """Carry out a batch as `execute` says, over whatever carries out its steps.
+
+    `kept_of` is the store's `command_digest`.
+    """
     batch = _Batch(
         commands=commands,
         kinds=kinds or preset_kinds(),
         progress=progress,
         known=KnownPolicies() if known is None else known,
+        kept_of=kept_of,
     )
     while not batch.done:
         if batch.attempts < ATTEMPTS_UNLOCKED:
@@ -120,6 +125,7 @@ class _Batch:
     kinds: KindBook
     progress: ImportProgress | None
     known: KnownPolicies
+    kept_of: Callable[[bytes], bytes]
     outcomes: dict[int, Outcome] = field(default_factory=dict[int, Outcome])
     heads: dict[UUID, Head] = field(default_factory=dict[UUID, Head])
     names: dict[Name, UUID | None] = field(default_factory=dict[Name, UUID | None])
@@ -207,7 +213,7 @@ class _Batch:
             command = self.commands[index]
             stored = None if command.command_id is None else self.carried_out.get(command.command_id)
             if stored is not None:
-                self.outcomes[index] = repeated(command, stored)
+                self.outcomes[index] = repeated(command, stored, self.kept_of)
 
     def _decide(self) -> Steps[list[Decision]]:
         """Pass over what is pending until nothing that a decision reads is missing."""
@@ -257,7 +263,7 @@ class _Batch:
         for kept in group.outcomes if self.twice else ():
             position = None if first is None or kept.last_event is None else first + kept.last_event
             self.carried_out[kept.command_id] = StoredOutcome(
-                digest=kept.digest, refusal=kept.refusal, stream=kept.stream, position=position
+                digest=self.kept_of(kept.digest), refusal=kept.refusal, stream=kept.stream, position=position
             )
 
     def _learn(self, result: Appended) -> None:
@@ -288,6 +294,8 @@ def _decided(view: View, index: int, command: Command) -> Decision:
         # What the refusal read stays, for the check at the append; nothing else does.
         decided.heads.clear()
         decided.names.clear()
+        decided.owners.clear()
+        decided.erased.clear()
         decided.events.clear()
         decision.refusal, decision.message = refused.code, refused.message
         return decision

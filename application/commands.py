@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, Adoption, AdoptIssued
+from sealbook.application.erasing import EraseCustomer
 from sealbook.application.names import Name, NameKind, Ref
 from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
@@ -45,7 +46,14 @@ DIGEST_BYTES = 16
 _MILLISECONDS_A_DAY = 24 * 60 * 60 * 1_000
 
 OfCustomer = (
-    EnrollCustomer | AddCompanyUser | RemoveCompanyUser | ChangeRole | OnTransaction | OnCustomer | CloseCustomer
+    EnrollCustomer
+    | AddCompanyUser
+    | RemoveCompanyUser
+    | ChangeRole
+    | OnTransaction
+    | OnCustomer
+    | CloseCustomer
+    | EraseCustomer
 )
 OfDevice = RegisterDevice | OnDevice | ReleaseDevice | ReportLoss | RecoverDevice | ReplaceDevice
 OfApplication = ApplyForCredential | VerifyPhone | OnApplication | CompleteApplication | IssueCredential
@@ -75,6 +83,8 @@ def _named_by(request: Request) -> tuple[Ref, ...]:
             return (*refs, Name(NameKind.POLICY, policy_id))
         case AdoptIssued(policy=policy):
             return (*refs, Name(NameKind.POLICY, policy.policy_id))
+        case EraseCustomer(credentials=credentials, devices=devices):
+            return (*refs, *credentials, *devices)
         case _:
             # Names of a kind's policy are found out when the kind is.
             return refs

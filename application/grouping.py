@@ -38,8 +38,7 @@ def grouped(decisions: Sequence[Decision], *, heads: Mapping[UUID, Head]) -> lis
     for decision in decisions:
         root = roots[decision.index]
         if root not in groups:
-            # Each field named: a default of a generic type costs more than the whole group.
-            groups[root] = Group(commands=[], read={}, moved={}, events=[], names={}, outcomes=[], last_event={})
+            groups[root] = _empty()
         _add(groups[root], decision, heads)
     return list(groups.values())
 
@@ -78,7 +77,11 @@ def _add(group: Group, decision: Decision, heads: Mapping[UUID, Head]) -> None:
         # The state is the command's last one for now; a later command of the group moves it on.
         after = decided.heads[stream]
         group.moved[stream] = Head(version, after.state, after.latest_at)
-    group.names.update(decided.names)
+    if decided.names:
+        group.names.update(decided.names)
+        group.owners.update(decided.owners)
+    if decided.erased:
+        group.erased.update(decided.erased)
     last = len(group.events) - 1 if decided.events else None
     if last is not None:
         group.last_event[decision.index] = last
@@ -92,6 +95,11 @@ def _add(group: Group, decision: Decision, heads: Mapping[UUID, Head]) -> None:
                 last_event=last,
             )
         )
+
+
+def _empty() -> Group:
+    # Each field named: a default of a generic type costs more than the whole group.
+    return Group(commands=[], read={}, moved={}, events=[], names={}, owners={}, erased={}, outcomes=[], last_event={})
 
 
 def _new_event(stream: UUID, version: int, event: Event, command: Command) -> NewEvent:

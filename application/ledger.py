@@ -30,7 +30,7 @@ def execute(
     leaves no event raises RefusedInWhole. Raises what the store raises; then nothing, or everything
     of an append, was written.
     """
-    work = steps(commands, kinds=kinds, progress=progress, known=known)
+    work = steps(commands, kinds=kinds, progress=progress, known=known, kept_of=store.command_digest)
     reply: Reply = None
     with ExitStack() as held:
         while True:

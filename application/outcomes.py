@@ -1,5 +1,6 @@
 """How commands are answered."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 from uuid import UUID
 
@@ -61,9 +62,12 @@ def outcome_of(decision: Decision, position: int | None, attempts: int) -> Outco
     )
 
 
-def repeated(command: Command, stored: StoredOutcome) -> Outcome:
-    """Return the first answer to a command again, or a refusal if its id was another command's."""
-    if stored.digest != command.digest():
+def repeated(command: Command, stored: StoredOutcome, kept_of: Callable[[bytes], bytes]) -> Outcome:
+    """Return the first answer to a command again, or a refusal if its id was another command's.
+
+    `kept_of` is the store's `command_digest`.
+    """
+    if stored.digest != kept_of(command.digest()):
         message = "this command id was used before with other content: give each command an id of its own"
         return Outcome(refusal=Refusal.COMMAND_ID_REUSED, message=message, stream=None, position=None)
     message = "" if stored.refusal is None else f"refused when it was first asked: {stored.refusal}"

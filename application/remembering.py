@@ -32,6 +32,9 @@ class RememberingStore:
         self.import_progress = store.import_progress
         self.tracked = store.tracked
         self.track = store.track
+        self.command_digest = store.command_digest
+        self.erasures = store.erasures
+        self.forget_erased = store.forget_erased
 
     def forget(self) -> None:
         self._heads = Recent[UUID, Head](KEPT)

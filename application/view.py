@@ -37,6 +37,8 @@ class Decided:
     asked: set[Name]
     heads: dict[UUID, Head]
     names: dict[Name, UUID]
+    owners: dict[UUID, UUID]
+    erased: dict[UUID, UUID]
     events: list[tuple[UUID, Event]]
 
 
@@ -124,13 +126,22 @@ class View:
         self._decided.read |= known.read
         return known.policy
 
-    def claim(self, name: Name, stream: UUID) -> None:
-        """Give a stream its name. Raises Refused(duplicate) if something has it."""
+    def claim(self, name: Name, stream: UUID, *, owner: UUID | None = None) -> None:
+        """Give a stream its name, which is erased with its owner: the stream itself, unless another is named.
+
+        Raises Refused(duplicate) if something has the name.
+        """
         if self.find(name) is not None:
             raise Refused(Refusal.DUPLICATE, f"the {name.kind} name is taken: use another, or what has it")
         self._decided.names[name] = stream
+        if owner is not None:
+            self._decided.owners[stream] = owner
         # What is claimed begins now. If the id is taken after all, the append finds its head.
         self._heads.setdefault(stream, NO_HEAD)
+
+    def erase_with(self, owner: UUID, subject: UUID) -> None:
+        """Let what is kept of a subject go when the owner's erasure is appended."""
+        self._decided.erased[subject] = owner
 
     def apply(self, stream: UUID, events: Sequence[Event]) -> None:
         """Note what this command decided about a stream."""
@@ -187,7 +198,7 @@ class View:
 
 
 def _undecided() -> Decided:
-    return Decided(read=set(), asked=set(), heads={}, names={}, events=[])
+    return Decided(read=set(), asked=set(), heads={}, names={}, owners={}, erased={}, events=[])
 
 
 class _LoadedPolicies(Mapping[str, Policy]):

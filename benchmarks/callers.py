@@ -15,8 +15,8 @@ from psycopg import Connection
 
 from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.gatherer import Gatherer
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.ids import new_id
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Command
 from sealbook.application.requests import OnCredential
 from sealbook.domain.credential import Use, Used

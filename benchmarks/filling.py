@@ -20,11 +20,11 @@ from benchmarks.adopting import adopt
 from benchmarks.callers import Place
 from benchmarks.ledger import adopt_policy
 from sealbook.adapters.eventstore.codec import encode_event, encode_head
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.adapters.eventstore.postgres import connected
 from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.adapters.ids import new_id
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Command, day_said_by, targets
 from sealbook.application.ledger import execute
 from sealbook.application.ports import NewEvent
@@ -181,7 +181,7 @@ def _events(
                 event=event,
             )
             salt, body = random.randbytes(SALT_BYTES), encode_event(new)
-            mac = keys.mac(book=BOOK, stream=stream, version=new.version, salt=salt, body=body)
+            mac = keys.mac(book=BOOK, stream=stream.bytes, version=new.version, salt=salt, body=body)
             yield position, block.recorded_at, stream, new.version, BOOK, salt, mac, body
 
 

@@ -13,9 +13,10 @@ from pathlib import Path
 from psycopg.conninfo import conninfo_to_dict
 
 from sealbook.adapters.eventstore import schema
-from sealbook.adapters.eventstore.keys import new_keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
 from sealbook.adapters.ids import new_id
+from sealbook.adapters.keys.memory import MemoryKeys
+from sealbook.adapters.keys.working import new_working_keys
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.databases import create_database
 from sealbook.adapters.postgres.server import EmbeddedServer
@@ -37,7 +38,7 @@ class Bench:
     @contextmanager
     def store(self, name: str) -> Generator[PostgresEventStore]:
         """Give a fresh ledger with one policy, in a database of that name."""
-        keys = new_keys()
+        keys = MemoryKeys(new_working_keys())
         dsn = create_database(self.server, name)
         with connected(dsn) as connection:
             schema.migrate(connection, keys=keys, new_id=new_id)

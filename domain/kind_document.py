@@ -261,12 +261,21 @@ class Purpose(_Part):
 
 
 class BankDocument(_Part):
-    """What holds for the bank as a whole. `retention` counts from the end of the relationship."""
+    """What holds for the bank as a whole. `retention` and `records` count from the end of the relationship.
+
+    `records` are periods by the name of an event, or by what names begin with.
+    """
 
     version: Count
     retention: Lasting
+    records: Mapping[str, Lasting] = Field(default_factory=dict[str, Period])
     zone: Line
     purposes: Mapping[str, Purpose]
+
+    def kept(self, event_name: str) -> Period:
+        """Return how long an event's record is kept: the period of the longest beginning that fits, or `retention`."""
+        fitting = [each for each in self.records if event_name.startswith(each)]
+        return self.records[max(fitting, key=len)] if fitting else self.retention
 
     @field_validator("zone")
     @classmethod

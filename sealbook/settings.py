@@ -8,10 +8,15 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sealbook.adapters.cli.session import DEFAULT_LEDGER, Place
 
 KEY_FILE = "development-keys.json"
+SEAL_FOLDER = "seal"
 
 
 class Settings(BaseSettings):
-    """SEALBOOK_LEDGER, SEALBOOK_DSN, SEALBOOK_KEYS and SEALBOOK_KINDS."""
+    """SEALBOOK_LEDGER, _DSN, _KEYS, _KINDS and _SEAL, and where keys are that are no file's.
+
+    SEALBOOK_KEYSTORE_DSN names the keystore's database. With SEALBOOK_PKCS11_MODULE the root keys are in an HSM:
+    SEALBOOK_PKCS11_TOKEN is the token's label, SEALBOOK_PKCS11_PIN or the file SEALBOOK_PKCS11_PIN_FILE opens it.
+    """
 
     model_config = SettingsConfigDict(env_prefix="SEALBOOK_", frozen=True, env_ignore_empty=True)
 
@@ -19,16 +24,30 @@ class Settings(BaseSettings):
     dsn: str | None = Field(default=None, repr=False)
     keys: Path | None = None
     kinds: Path | None = None
+    seal: Path | None = None
+    keystore_dsn: str | None = Field(default=None, repr=False)
+    pkcs11_module: str | None = None
+    pkcs11_token: str | None = None
+    pkcs11_pin: str | None = Field(default=None, repr=False)
+    pkcs11_pin_file: Path | None = None
 
     def for_place(self, place: Place) -> "Settings":
-        """Return the settings with what was typed put over them. A folder that was typed beats SEALBOOK_DSN."""
-        return Settings(
-            ledger=place.ledger or self.ledger,
-            dsn=place.dsn or (None if place.ledger else self.dsn),
-            keys=place.keys or self.keys,
-            kinds=self.kinds,
-        )
+        """Return the settings with what was typed put over them. A folder that was typed beats SEALBOOK_DSN
+        and SEALBOOK_KEYSTORE_DSN: it brings its own.
+        """
+        typed = {
+            "ledger": place.ledger or self.ledger,
+            "dsn": place.dsn or (None if place.ledger else self.dsn),
+            "keystore_dsn": None if place.ledger and not place.dsn else self.keystore_dsn,
+            "keys": place.keys or self.keys,
+            "seal": place.seal or self.seal,
+        }
+        return self.model_copy(update=typed)
 
     @property
     def key_file(self) -> Path:
         return self.keys or self.ledger / KEY_FILE
+
+    @property
+    def seal_folder(self) -> Path:
+        return self.seal or self.ledger / SEAL_FOLDER

@@ -12,12 +12,14 @@ from psycopg import Connection
 from sealbook import __version__
 from sealbook.adapters.cli.session import BadInput, OpenLedger, Place
 from sealbook.adapters.eventstore import command_days, schema
+from sealbook.adapters.eventstore.archive import PostgresArchive
 from sealbook.adapters.eventstore.fsck import Fsck
-from sealbook.adapters.eventstore.keys import Keys, new_keys, read_key_file, write_key_file
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected, translated
 from sealbook.adapters.eventstore.reach import reach_of
 from sealbook.adapters.history_files import is_there
 from sealbook.adapters.ids import new_id
+from sealbook.adapters.keys.keyring import Keyring
+from sealbook.adapters.keys.status import KeysStatus, status_of
 from sealbook.adapters.kind_files import BadKinds, read_kinds
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.server import EmbeddedServer
@@ -25,6 +27,8 @@ from sealbook.adapters.read_models.postgres import PostgresReadModels
 from sealbook.application.ports import Unavailable
 from sealbook.domain.kind_document import KindBook
 from sealbook.domain.presets import preset_kinds
+from sealbook.key_wiring import bind, has_ledger, make_keystore, opened_keyring
+from sealbook.seal_wiring import seal_check, seal_desk
 from sealbook.settings import Settings
 
 DATA_FOLDER = "pgdata"
@@ -48,31 +52,41 @@ class Wiring:
             raise BadInput(str(bad)) from None
 
     @contextmanager
-    def open(self, place: Place, *, create: bool = False) -> Generator[OpenLedger]:
+    def open(self, place: Place, *, create: bool = False, reconciling: bool = False) -> Generator[OpenLedger]:
         """Open a ledger until the block ends. Raises BadInput, Unavailable."""
         settings, kinds = self._settings.for_place(place), self.kinds()
         with ExitStack() as stack:
             dsn = stack.enter_context(_database(settings, create=create))
-            keys = _keys(settings, dsn, create=create)
+            keys = stack.enter_context(opened_keyring(settings, dsn, create=create))
             _prepare(settings, dsn, keys, create=create)
-            store = PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom)
+            store = PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom, reconciling=reconciling)
             stack.callback(store.close)
             yield OpenLedger(
                 store=store,
                 read_models=PostgresReadModels(store.connection, store),
-                findings=lambda advanced, noted: Fsck(store.connection, keys=keys).findings(
+                findings=lambda advanced, noted: Fsck(store.connection, keys=keys, seal=seal_check(settings)).findings(
                     advanced=advanced, noted=noted
                 ),
                 now=self.now(),
                 new_id=new_id,
                 kinds=kinds,
                 reach=reach_of(store),
+                keys=keys,
+                desk=seal_desk(settings, store),
+                archive=lambda: _archive(dsn),
             )
 
     def migrate(self, place: Place) -> list[int]:
         settings = self._settings.for_place(place)
+        with _database(settings, create=True) as dsn, opened_keyring(settings, dsn, create=True) as keys:
+            return _migrate(dsn, keys)
+
+    def create_keys(self, place: Place) -> tuple[bool, KeysStatus]:
+        settings = self._settings.for_place(place)
         with _database(settings, create=True) as dsn:
-            return _migrate(dsn, _keys(settings, dsn, create=True))
+            made = make_keystore(settings, dsn, create=True).made
+            with opened_keyring(settings, dsn, create=True) as keys:
+                return made, status_of(keys)
 
     def keep_command_days(self, place: Place, *, kept_days: int) -> tuple[int, int]:
         settings = self._settings.for_place(place)
@@ -80,6 +94,9 @@ class Wiring:
             with translated():
                 schema.check_version(connection)
             return command_days.keep_command_days(connection, today=self.now().date(), kept_days=kept_days)
+
+    def seal_folder(self, place: Place) -> Path:
+        return self._settings.for_place(place).seal_folder
 
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
         settings = self._settings.for_place(place)
@@ -106,38 +123,28 @@ def _database(settings: Settings, *, create: bool) -> Generator[str]:
         yield server.dsn()
 
 
-def _keys(settings: Settings, dsn: str, *, create: bool) -> Keys:
-    """Return the ledger's keys; new ones only for a ledger that has none yet."""
-    path = settings.key_file
-    if not path.exists() and not _has_ledger(dsn):
-        if not create:
-            raise Unavailable("there is a database and no ledger in it yet: sealbook migrate makes one")
-        _write_keys(path)
-    return read_key_file(path)
-
-
-def _write_keys(path: Path) -> None:
-    try:
-        write_key_file(path, new_keys())
-    except OSError as error:
-        raise Unavailable(f"the key file {path} cannot be written: {(error.strerror or 'unknown').lower()}") from error
-
-
-def _prepare(settings: Settings, dsn: str, keys: Keys, *, create: bool) -> None:
+def _prepare(settings: Settings, dsn: str, keys: Keyring, *, create: bool) -> None:
     # An embedded ledger is ours to bring up to date; in a bank's own database only an empty one is filled.
     if settings.dsn is None or (create and not _has_ledger(dsn)):
         _migrate(dsn, keys)
 
 
-def _migrate(dsn: str, keys: Keys) -> list[int]:
+def _migrate(dsn: str, keys: Keyring) -> list[int]:
     with _closing(connected(dsn)) as connection, translated():
-        return schema.migrate(connection, keys=keys, new_id=new_id)
+        ran = schema.migrate(connection, keys=keys, new_id=new_id)
+        bind(keys, connection)
+    return ran
 
 
 def _has_ledger(dsn: str) -> bool:
     with _closing(connected(dsn)) as connection, translated():
-        row = connection.execute("SELECT to_regclass('sealbook.ledger') IS NOT NULL").fetchone()
-    return row is not None and bool(row[0])
+        return has_ledger(connection)
+
+
+@contextmanager
+def _archive(dsn: str) -> Generator[PostgresArchive]:
+    with _closing(connected(dsn)) as connection:
+        yield PostgresArchive(connection)
 
 
 @contextmanager

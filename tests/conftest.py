@@ -1,8 +1,14 @@
 """One server a test session, one database a test, cloned from a template that is made once."""
 
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
 from typing import LiteralString, Protocol
 from uuid import UUID, uuid4
 
@@ -11,14 +17,27 @@ import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from sealbook.adapters.eventstore.keys import KEY_BYTES, Keys
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
 from sealbook.adapters.eventstore.schema import migrate
+from sealbook.adapters.keys import keystore
+from sealbook.adapters.keys.file_root import FileRoot
+from sealbook.adapters.keys.memory import MemoryKeys
+from sealbook.adapters.keys.pkcs11_token import TokenPlace
+from sealbook.adapters.keys.port import KEY_BYTES, Keys
+from sealbook.adapters.keys.working import WorkingKeys
 from sealbook.adapters.postgres.server import EmbeddedServer
 
+TOKEN, PIN = "sealbook", "geheim-5678"
 LEDGER_ID = UUID(int=0x1ED6E6)
-KEYS = Keys(key_id=1, mac_key=b"m" * KEY_BYTES, name_key=b"n" * KEY_BYTES, seal_key=b"s" * KEY_BYTES)
+WORKING_KEYS = WorkingKeys(
+    mac_keys={1: b"m" * KEY_BYTES},
+    mac_key_id=1,
+    name_keys={1: b"n" * KEY_BYTES},
+    name_key_id=1,
+    command_key=b"c" * KEY_BYTES,
+)
+KEYS = MemoryKeys(WORKING_KEYS)
 
 
 class Server(Protocol):
@@ -80,6 +99,51 @@ def postgres_store(ledger_dsn: str, keys: Keys) -> Iterator[PostgresEventStore]:
 @pytest.fixture
 def memory_store() -> MemoryEventStore:
     return MemoryEventStore(clock=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True)
+class KeptKeys:
+    """A keystore with KEYS in it, which nobody is connected to, and the key file that opens its clones."""
+
+    server: Server
+    template: str
+    key_file: Path
+
+    @contextmanager
+    def of_ledger(self, database: str) -> Generator[str]:
+        """Give the ledger in a database a keystore of its own, where a ledger's keystore is looked for."""
+        name = database + keystore.DATABASE_SUFFIX
+        _administer(self.server, "CREATE DATABASE {} TEMPLATE {}", name, self.template)
+        yield self.server.dsn(name)
+        _administer(self.server, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def kept_keys(postgres_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[KeptKeys]:
+    name, key_file = f"template_{uuid4().hex}_keys", tmp_path_factory.mktemp("keys") / "keys.json"
+    _administer(postgres_server, "CREATE DATABASE {}", name)
+    keystore.create_keystore(postgres_server.dsn(name), FileRoot(key_file), WORKING_KEYS)
+    yield KeptKeys(postgres_server, name, key_file)
+    _administer(postgres_server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
+@pytest.fixture(scope="session")
+def softhsm(tmp_path_factory: pytest.TempPathFactory) -> TokenPlace:
+    """A token of SoftHSM2 that is the session's own: a process reads its configuration once."""
+    if shutil.which("softhsm2-util") is None:
+        pytest.skip("softhsm2 is not installed")
+    if find_spec("pkcs11") is None:
+        pytest.skip("python-pkcs11 is not installed")
+    module = next(path for path in Path("/usr/lib").rglob("libsofthsm2.so"))
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(
+        f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\nlog.level = ERROR\n"
+    )
+    os.environ["SOFTHSM2_CONF"] = str(folder / "softhsm2.conf")
+    making = ("softhsm2-util", "--init-token", "--free", "--label", TOKEN, "--so-pin", "12345678", "--pin", PIN)
+    subprocess.run(making, check=True, capture_output=True)
+    return TokenPlace(module=str(module), token=TOKEN, pin=PIN)
 
 
 def _administer(server: Server, statement: LiteralString, *names: str) -> None:

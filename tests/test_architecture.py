@@ -34,7 +34,18 @@ MODULE_LINES_MAX = 320
 SLEEP_SECONDS_MAX = 0.1
 ROOT_ENTRIES = {
     *LAYERS,
-    *("tests", "docs", "benchmarks", ".ci", ".gitignore", "LICENSE", "Makefile", "pyproject.toml", "requirements.lock"),
+    *(
+        "tests",
+        "docs",
+        "benchmarks",
+        "verify",
+        ".ci",
+        ".gitignore",
+        "LICENSE",
+        "Makefile",
+        "pyproject.toml",
+        "requirements.lock",
+    ),
     *("README.md", "CHANGELOG.md", "CONTRIBUTING.md"),
 }
 UNWANTED = {
@@ -108,7 +119,8 @@ def declared(root: Path) -> set[str]:
     for requirement in [*sections["dependencies"], *(name for names in extras for name in names)]:
         name, *parts = re.findall(r"[\w-]+", re.split(r"[<>=!~;]", requirement)[0])
         found |= {name, *(f"{name}-{part}" for part in parts)}
-    return {name.replace("-", "_") for name in found}
+    # What a package is imported by is its name, without what says that it is for Python.
+    return {name.replace("-", "_").removeprefix("python_") for name in found}
 
 
 def tracked(root: Path) -> list[str]:

@@ -18,8 +18,8 @@ from benchmarks.ledger import adopt_policy
 from benchmarks.meter import metered
 from benchmarks.writers import routed
 from sealbook.adapters.eventstore.fsck import Fsck
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.ledger import execute
 
 ROOT = Path(__file__).resolve().parents[1]

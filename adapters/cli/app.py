@@ -10,14 +10,19 @@ from typer.exceptions import TyperException
 from sealbook.adapters.cli import (
     asking,
     demo,
+    exporting,
     importing,
+    keys,
     kinds,
     maintenance,
     policies,
     reading,
+    retaining,
+    sealing,
     timing,
     upkeep,
     what_if,
+    witnessing,
 )
 from sealbook.adapters.cli.output import print_line, warn
 from sealbook.adapters.cli.session import BadInput, Composition
@@ -27,6 +32,12 @@ from sealbook.domain.errors import Refused
 
 STOPPED = "interrupted; what was written stays, run the command again to go on"
 DONE, REFUSED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
+
+COMMANDS = (
+    *(demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance, upkeep),
+    *(sealing, witnessing, exporting, retaining, keys),
+)
+"""In the order in which help lists them."""
 
 
 def build(composition: Composition, *, version: str) -> typer.Typer:
@@ -56,7 +67,7 @@ def build(composition: Composition, *, version: str) -> typer.Typer:
             print_line(context.get_help())
             raise typer.Exit(WRONG_USAGE)
 
-    for commands in (demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance, upkeep):
+    for commands in COMMANDS:
         commands.register(app, composition)
     return app
 

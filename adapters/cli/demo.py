@@ -24,7 +24,7 @@ from sealbook.adapters.cli.session import (
     Place,
 )
 from sealbook.adapters.cli.what_if import check_lines, print_summaries
-from sealbook.application import bank, questions
+from sealbook.application import bank, erasure, questions
 from sealbook.application.histories import histories_of_ledger
 from sealbook.application.names import Name, NameKind
 from sealbook.application.simulation import WhatIf
@@ -57,8 +57,13 @@ def register(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Let customers live for some years in a ledger of its own, and show what can be asked of it."""
         place = Place(ledger=ledger, dsn=dsn, keys=keys)
-        with composition.open(place, create=True) as opened:
-            names = _live(opened, customers=customers, years=years, seed=seed)
+        # Somebody is erased in it: if that was cut short, it is completed first.
+        with composition.open(place, create=True, reconciling=True) as opened:
+            erasure.reconcile(opened.store, opened.keys)
+            try:
+                names = _live(opened, customers=customers, years=years, seed=seed)
+            finally:
+                erasure.reconcile(opened.store, opened.keys)
             opened.read_models.catch_up()
             if as_json:
                 print_json(questions.count(opened.store, as_of=opened.now, known_at=None))
@@ -90,9 +95,10 @@ def _live(opened: OpenLedger, *, customers: int, years: float, seed: int) -> lis
 
 
 def _known(opened: OpenLedger, names: list[str]) -> frozenset[str]:
-    """Return the names that are taken; that of a customer whose data were erased is, though nobody can read it."""
+    """Return the names of those who live here already, or did until they were erased."""
     asked = [Name(NameKind.CUSTOMER, name) for name in names]
-    return frozenset(name.value for name in opened.store.load(streams=(), names=asked, commands=()).names)
+    taken = frozenset(name.value for name in opened.store.load(streams=(), names=asked, commands=()).names)
+    return taken | bank.erased_among(names) if opened.store.erasures(after=0) else taken
 
 
 def _tell(opened: OpenLedger, names: list[str]) -> None:

@@ -8,14 +8,20 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, Protocol
 from uuid import UUID
 
 import typer
 
 from sealbook.application.ports import EventStore, ReadModels
+from sealbook.application.retention import Archive
 from sealbook.domain.calendar import EARLIEST, LATEST
 from sealbook.domain.kind_document import KindBook
+
+if TYPE_CHECKING:
+    from sealbook.adapters.keys.keyring import Keyring
+    from sealbook.adapters.keys.status import KeysStatus
+    from sealbook.adapters.seal.desk import SealDesk
 
 DEFAULT_LEDGER = Path("sealbook-data")
 
@@ -32,6 +38,12 @@ KeysOption = Annotated[
     typer.Option("--keys", metavar="FILE", help="The ledger's key file; SEALBOOK_KEYS does the same."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+SealOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--seal", metavar="DIR", help="Folder of the seal; SEALBOOK_SEAL does the same. [default: LEDGER/seal]"
+    ),
+]
 AsOfOption = Annotated[
     str | None,
     typer.Option("--as-of", metavar="T", help="What was true then: ISO 8601 with offset. [default: now]"),
@@ -53,6 +65,7 @@ class Place:
     ledger: Path | None = None
     dsn: str | None = field(default=None, repr=False)
     keys: Path | None = None
+    seal: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +73,8 @@ class OpenLedger:
     """A ledger that a command may use until it returns. `kinds` is what the bank allows.
 
     `findings` reads all of it and yields a line for each contradiction. It tells how far it is, and what is
-    worth knowing and no contradiction. `reach` is how another process of ours gets at the ledger.
+    worth knowing and no contradiction. `reach` is how another process of ours gets at the ledger,
+    `archive` what the maintenance role moves and destroys.
     """
 
     store: EventStore
@@ -70,17 +84,29 @@ class OpenLedger:
     new_id: Callable[[], UUID]
     kinds: KindBook
     reach: Mapping[str, object] = field(repr=False)
+    keys: "Keyring"
+    desk: "SealDesk"
+    archive: Callable[[], AbstractContextManager[Archive]]
 
 
 class Composition(Protocol):
     """What the composition root can do for a command."""
 
-    def open(self, place: Place, *, create: bool = False) -> AbstractContextManager[OpenLedger]:
-        """Open a ledger; `create` makes one where there is none. Raises BadInput and Unavailable."""
+    def open(
+        self, place: Place, *, create: bool = False, reconciling: bool = False
+    ) -> AbstractContextManager[OpenLedger]:
+        """Open a ledger; `create` makes one where there is none. Raises BadInput and Unavailable.
+
+        Only who is `reconciling` gets one whose keys are not as far as its erasures.
+        """
         ...
 
     def migrate(self, place: Place) -> list[int]:
         """Create a ledger or bring it up to date; return the numbers of the migrations that ran."""
+        ...
+
+    def create_keys(self, place: Place) -> "tuple[bool, KeysStatus]":
+        """Make the keys of a ledger that is not there yet; tell whether there were none, and what there is now."""
         ...
 
     def keep_command_days(self, place: Place, *, kept_days: int) -> tuple[int, int]:
@@ -89,6 +115,10 @@ class Composition(Protocol):
 
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
         """Return what was found on this computer: a thing, what it is like, and whether that will do."""
+        ...
+
+    def seal_folder(self, place: Place) -> Path:
+        """Return the folder of the seal that a place means; it need not be there."""
         ...
 
     def now(self) -> datetime: ...

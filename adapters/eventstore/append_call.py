@@ -1,17 +1,19 @@
 """The append's one call: groups into arrays, rows into what became of them."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sealbook.adapters.eventstore.codec import encode_event, encode_head
 from sealbook.adapters.eventstore.columns import Column, blobs, integers, moments, texts, uuids
-from sealbook.adapters.eventstore.keys import NONCE_BYTES, Keys
 from sealbook.adapters.eventstore.load_call import Digested, HeadReader, Row, stored_outcome
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.vault.fields import name_field
+from sealbook.adapters.vault.sealing import NAMES_CLASS, Place, seal
 from sealbook.application.commands import day_said_by
-from sealbook.application.names import Name
+from sealbook.application.names import SHOWN, Name
 from sealbook.application.ports import (
     Appended,
     Group,
@@ -21,6 +23,8 @@ from sealbook.application.ports import (
     NewEvent,
     StoredOutcome,
 )
+from sealbook.domain import credential, customer
+from sealbook.domain.credential import Credential
 
 SALT_BYTES = 16
 
@@ -30,10 +34,11 @@ _TYPES = """
     integer[] uuid[] integer[]
     integer[] uuid[] integer[] integer[] timestamptz[] bytea[]
     integer[] uuid[] integer[] bytea[] bytea[] bytea[]
-    integer[] text[] bytea[] uuid[] bytea[]
+    integer[] text[] bytea[] uuid[] uuid[] bytea[]
+    integer[] uuid[] uuid[] integer[]
     integer[] uuid[] integer[] bytea[] text[] uuid[] integer[]
     bytea text bigint bigint boolean
-""".split()  # noqa: SIM905 (a list of 34 lines says less)
+""".split()  # noqa: SIM905 (a list of 39 lines says less)
 APPEND = f"SELECT * FROM sealbook.append({', '.join(f'%b::{each}' for each in _TYPES)})"  # noqa: S608 (constants)
 
 StoredRow = tuple[UUID, int, bytes, bytes, bytes]
@@ -42,19 +47,40 @@ StoredRow = tuple[UUID, int, bytes, bytes, bytes]
 
 def stored_row(new: NewEvent, *, keys: Keys, salt: bytes) -> StoredRow:
     body = encode_event(new)
-    mac = keys.mac(book=BOOK, stream=new.stream, version=new.version, salt=salt, body=body)
+    mac = keys.mac(book=BOOK, stream=new.stream.bytes, version=new.version, salt=salt, body=body)
     return new.stream, new.version, salt, mac, body
+
+
+def owner_keys(groups: Sequence[Group], *, keys: Keys) -> Mapping[UUID, bytes]:
+    """Return the keys of those who own the readable names of the groups, durable when this returns.
+
+    No key is asked for where nothing is named, as by uses.
+    """
+    owners = {
+        group.owner_of(stream)
+        for group in groups
+        if group.names
+        for name, stream in group.names.items()
+        if name.kind in SHOWN
+    }
+    if not owners:
+        return {}
+    found = keys.subject_keys(owners, NAMES_CLASS, create=True)
+    if owners - found.keys():
+        raise LedgerDamaged("who is to own a name was erased: nothing of this was written")
+    return found
 
 
 def append_arguments(
     groups: Sequence[Group],
     *,
     keys: Keys,
+    owned: Mapping[UUID, bytes],
     randomness: Callable[[int], bytes],
     whole: bool,
     progress: ImportProgress | None,
 ) -> list[object]:
-    """Return the arguments of one call for all groups, a column an array."""
+    """Return the arguments of one call for all groups, a column an array. `owned` are the owners' keys."""
     places = list(enumerate(groups))
     reads = [(place, stream, version) for place, group in places for stream, version in group.read.items()]
     heads = [
@@ -64,7 +90,7 @@ def append_arguments(
     ]
     events = _events(groups, keys=keys, randomness=randomness)
     names = [
-        (place, *_named(name, stream, keys=keys, nonce=randomness(NONCE_BYTES)))
+        (place, *_named(name, stream, group.owner_of(stream), keys=keys, owned=owned, randomness=randomness))
         for place, group in places
         for name, stream in group.names.items()
     ]
@@ -73,8 +99,9 @@ def append_arguments(
         *_columns(reads, integers, uuids, integers),
         *_columns(heads, integers, uuids, integers, integers, moments, blobs),
         *_columns(events, integers, uuids, integers, blobs, blobs, blobs),
-        *_columns(names, integers, texts, blobs, uuids, blobs),
-        *_columns(_outcomes(groups), integers, uuids, integers, blobs, texts, uuids, integers),
+        *_columns(names, integers, texts, blobs, uuids, uuids, blobs),
+        *_columns(_erased(groups), integers, uuids, uuids, integers),
+        *_columns(_outcomes(groups, keys=keys), integers, uuids, integers, blobs, texts, uuids, integers),
         *_progress(progress),
     ]
 
@@ -91,7 +118,31 @@ def _events(
     return rows
 
 
-def _outcomes(groups: Sequence[Group]) -> list[tuple[object, ...]]:
+_ERASING = (customer.PersonalDataErased, credential.PersonalDataErased)
+
+
+def _erased(groups: Sequence[Group]) -> list[tuple[int, UUID, UUID | None, int]]:
+    """Return whose names and values go, or of which subject of theirs; and by which of the batch's events, from 1."""
+    rows: list[tuple[int, UUID, UUID | None, int]] = []
+    number = 0
+    for place, group in enumerate(groups):
+        for new in group.events:
+            number += 1
+            if type(new.event) not in _ERASING:
+                continue
+            match new.event:
+                case customer.PersonalDataErased():
+                    rows += [(place, owner, None, number) for owner in (new.stream, *group.erased_with(new.stream))]
+                case credential.PersonalDataErased():
+                    state = group.moved[new.stream].state
+                    assert isinstance(state, Credential)  # noqa: S101 (what such an event is of)
+                    rows.append((place, state.customer, new.stream, number))
+                case _:
+                    pass
+    return rows
+
+
+def _outcomes(groups: Sequence[Group], *, keys: Keys) -> list[tuple[object, ...]]:
     """Return the rows of command ids; of each, which of the batch's events is its last, from 1 on."""
     rows: list[tuple[object, ...]] = []
     before = 1
@@ -99,7 +150,8 @@ def _outcomes(groups: Sequence[Group]) -> list[tuple[object, ...]]:
         for kept in group.outcomes:
             event = None if kept.last_event is None else before + kept.last_event
             day = day_said_by(kept.command_id)
-            rows.append((place, kept.command_id, day, kept.digest, kept.refusal, kept.stream, event))
+            digest = keys.command_digest(kept.digest)
+            rows.append((place, kept.command_id, day, digest, kept.refusal, kept.stream, event))
         before += len(group.events)
     return rows
 
@@ -158,8 +210,21 @@ def _positions(sizes: Sequence[int], left_out: set[int], last: int) -> dict[int,
     return positions
 
 
-def _named(name: Name, stream: UUID, *, keys: Keys, nonce: bytes) -> tuple[str, bytes, UUID, bytes]:
-    return name.kind.value, keys.name_digest(name), stream, keys.seal_name(name, stream, nonce=nonce)
+def _named(
+    name: Name,
+    stream: UUID,
+    owner: UUID,
+    *,
+    keys: Keys,
+    owned: Mapping[UUID, bytes],
+    randomness: Callable[[int], bytes],
+) -> tuple[str, bytes, UUID, UUID, bytes | None]:
+    # An identity is compared, and never told: there is nothing of it that could be read.
+    sealed = None
+    if name.kind in SHOWN:
+        place = Place(owner, stream, name_field(name.kind), NAMES_CLASS)
+        sealed = seal(name.value.encode(), place, key=owned[owner], randomness=randomness)
+    return name.kind.value, keys.name_digest(name), stream, owner, sealed
 
 
 def _columns(rows: Sequence[tuple[Any, ...]], *kinds: Callable[[Sequence[Any]], Column]) -> Iterator[Column]:

@@ -10,9 +10,8 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended
+from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended, owner_keys
 from sealbook.adapters.eventstore.columns import register
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.load_call import (
     LOAD,
     STREAM,
@@ -31,6 +30,7 @@ from sealbook.adapters.eventstore.postgres import (
     translated,
 )
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.batch import Append, Hold, KnownPolicies, LetGo, Load, Reply, steps
 from sealbook.application.commands import Command
 from sealbook.application.outcomes import Outcome
@@ -78,7 +78,7 @@ class AwaitedStore:
         self, commands: Sequence[Command], *, kinds: KindBook, known: KnownPolicies | None = None
     ) -> list[Outcome]:
         """Carry out commands as `sealbook.application.ledger.execute` does; the decisions run between the waits."""
-        work = steps(commands, kinds=kinds, known=known)
+        work = steps(commands, kinds=kinds, known=known, kept_of=self.command_digest)
         reply: Reply = None
         async with AsyncExitStack() as held:
             while True:
@@ -109,14 +109,21 @@ class AwaitedStore:
 
     async def append(self, step: Append) -> Appended:
         groups, keys = step.groups, self._keys
+        owned: Mapping[UUID, bytes] = {}
+        if any(group.names for group in groups):
+            # In a thread: the keystore waits for a disk or a device, and the loop has other callers.
+            owned = await asyncio.to_thread(owner_keys, groups, keys=keys)
         arguments = append_arguments(
-            groups, keys=keys, randomness=self._randomness, whole=step.whole, progress=step.progress
+            groups, keys=keys, owned=owned, randomness=self._randomness, whole=step.whole, progress=step.progress
         )
         with commit_told(self._connection):
             rows = await (await self._connection.execute(APPEND, arguments, prepare=True, binary=True)).fetchall()
         reader, given = HeadReader(), digested([name for group in groups for name in group.names], keys=keys)
         result = appended(rows, sizes=[len(group.events) for group in groups], names=given, reader=reader)
         return replace(result, stale=await self._up_to_date(result.stale, reader))
+
+    def command_digest(self, content: bytes) -> bytes:
+        return self._keys.command_digest(content)
 
     @asynccontextmanager
     async def _held(self) -> AsyncGenerator[None]:

@@ -4,31 +4,30 @@ Others may write meanwhile: the log is read up to where it stood at the beginnin
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
 
 from psycopg import Connection
 
 from sealbook.adapters.eventstore.codec import OutdatedHead, decode_canonical, decode_head, encode_head
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import translated
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.seal.checking import SealCheck
+from sealbook.adapters.seal.rows import LedgerRows, StoredRow
 from sealbook.application.ports import NO_HEAD, Head, LedgerDamaged
 from sealbook.domain.errors import Refused
+from sealbook.domain.ledger import LEDGER_STREAM, RecordsDropped
 
 ROWS_A_READ = 2_000
-_EVENTS = """
-    SELECT position, stream, version, recorded_at, salt, mac, body FROM sealbook.events
-    WHERE book = %s AND position > %s AND position <= %s ORDER BY position LIMIT %s
-"""
 _ENDS = """
-    SELECT b.position, (SELECT coalesce(max(e.position), 0) FROM sealbook.events e WHERE e.book = b.book)
-    FROM sealbook.books b WHERE b.book = %s
+    SELECT b.position, greatest(
+        (SELECT coalesce(max(e.position), 0) FROM sealbook.events e WHERE e.book = b.book),
+        (SELECT coalesce(max(a.position), 0) FROM sealbook.events_apart a WHERE a.book = b.book)
+    ) FROM sealbook.books b WHERE b.book = %s
 """
-_TAIL = """
-    SELECT position, version, salt, mac, body FROM sealbook.events
-    WHERE book = %s AND stream = %s AND version > %s AND version <= %s ORDER BY version
-"""
+_APART = "SELECT stream FROM sealbook.streams_apart WHERE book = %s"
 _HEADS = """
     SELECT stream, version, latest_at, state FROM sealbook.heads
     WHERE book = %s AND stream > %s ORDER BY stream LIMIT %s
@@ -36,14 +35,21 @@ _HEADS = """
 
 
 class Fsck:
-    """One reading of a ledger, by short ranges; `findings` yields a line for each contradiction."""
+    """One reading of a ledger, by short ranges; `findings` yields a line for each contradiction.
 
-    def __init__(self, connection: Connection, *, keys: Keys) -> None:
+    With `seal`, every event is compared with what was sealed as well.
+    """
+
+    def __init__(self, connection: Connection, *, keys: Keys, seal: SealCheck | None = None) -> None:
         self._connection = connection
         self._keys = keys
+        self._seal = seal
         self._versions: dict[UUID, int] = {}
         self._folds: dict[UUID, Head] = {}
         self._outdated_heads = 0
+        self._rows = LedgerRows(connection)
+        self._apart: set[UUID] = set()
+        self._dropped: dict[UUID, int] = {}
 
     def findings(
         self,
@@ -56,6 +62,9 @@ class Fsck:
         Raises Unavailable for a head that a newer version wrote: it would have to be judged by that one.
         """
         with translated():
+            self._apart = {stream for (stream,) in self._connection.execute(_APART, [BOOK]).fetchall()}
+            self._dropped = self._drops()
+            yield from () if self._seal is None else self._seal.of_the_log()
             yield from self._log(advanced)
             yield from self._heads()
             yield from self._names()
@@ -64,30 +73,55 @@ class Fsck:
 
     def _log(self, advanced: Callable[[int], None]) -> Iterator[str]:
         ((last, highest),) = self._connection.execute(_ENDS, [BOOK]).fetchall()
-        before, recorded_before = 0, None
-        while rows := self._connection.execute(_EVENTS, [BOOK, before, last, ROWS_A_READ], binary=True).fetchall():
-            for position, stream, version, recorded_at, salt, mac, body in rows:
-                if position != before + 1:
-                    yield f"position {before + 1} is missing: the log goes on at {position}"
-                if recorded_before is not None and recorded_at < recorded_before:
-                    yield f"position {position} was recorded before the one that it follows"
-                before, recorded_before = position, recorded_at
-                yield from self._event(position, stream, version, salt, mac, body)
+        before, recorded_before = 0, 0
+        while before < last and (rows := self._rows.after(before, min(ROWS_A_READ, last - before))):
+            for row in rows:
+                if row.position != before + 1:
+                    yield f"position {before + 1} is missing: the log goes on at {row.position}"
+                if row.recorded_us < recorded_before:
+                    yield f"position {row.position} was recorded before the one that it follows"
+                before, recorded_before = row.position, row.recorded_us
+                yield from self._row(row)
+                yield from () if self._seal is None else self._seal.of_row(row)
             advanced(before)
-        if not before == last == highest:
+        if before < last:
+            yield f"position {before + 1} is missing: the book stands at {last}"
+        if last != highest:
             yield f"the book stands at position {last}, the log ends at {highest}"
+        yield from () if self._seal is None else self._seal.of_the_end(before)
 
-    def _event(self, position: int, stream: UUID, version: int, salt: bytes, mac: bytes, body: bytes) -> Iterator[str]:
+    def _row(self, row: StoredRow) -> Iterator[str]:
+        stream = UUID(bytes=row.stream)
         expected = self._versions.get(stream, 0) + 1
-        if version != expected:
-            yield f"position {position} is version {version} of its stream, {expected} was to follow"
-        self._versions[stream] = version
-        if self._keys.mac(book=BOOK, stream=stream, version=version, salt=salt, body=body) != mac:
-            yield f"position {position} was altered: its MAC does not fit"
+        if row.version != expected:
+            yield f"position {row.position} is version {row.version} of its stream, {expected} was to follow"
+        self._versions[stream] = row.version
+        if row.mac is None:
+            if row.version > self._dropped.get(stream, 0):
+                yield f"position {row.position} has lost its body, and no event of the ledger says by what right"
+            return
+        if not self._keys.mac_fits(
+            row.mac, book=BOOK, stream=row.stream, version=row.version, salt=row.salt, body=row.body
+        ):
+            yield f"position {row.position} was altered: its MAC does not fit"
+        if stream not in self._apart:
+            yield from self._fold_of(stream, row)
+
+    def _fold_of(self, stream: UUID, row: StoredRow) -> Iterator[str]:
         try:
-            self._folds[stream] = self._folds.get(stream, NO_HEAD).after(decode_canonical(body).event)
+            self._folds[stream] = self._folds.get(stream, NO_HEAD).after(decode_canonical(row.body).event)
         except (LedgerDamaged, Refused, TypeError) as error:
-            yield f"position {position} does not fold: {error}"
+            yield f"position {row.position} does not fold: {error}"
+
+    def _drops(self) -> dict[UUID, int]:
+        """Return up to which version the bodies of streams were to be destroyed."""
+        dropped: dict[UUID, int] = {}
+        for row in self._rows.of_stream(LEDGER_STREAM.bytes):
+            with suppress(LedgerDamaged):
+                event = decode_canonical(row.body).event
+                if isinstance(event, RecordsDropped):
+                    dropped[event.stream] = max(event.versions, dropped.get(event.stream, 0))
+        return dropped
 
     def _heads(self) -> Iterator[str]:
         headless = set(self._versions)
@@ -103,10 +137,13 @@ class Fsck:
     def _head(self, stream: UUID, version: int, latest_at: datetime | None, state: bytes | None) -> Iterator[str]:
         if version > self._versions.get(stream, 0):
             # Appended since the log was read: the head knows it, so we read it too.
-            for position, later, salt, mac, body in self._tail(stream, version):
-                yield from self._event(position, stream, later, salt, mac, body)
+            for row in self._tail(stream, version):
+                yield from self._row(row)
         if version != self._versions.get(stream, 0):
             yield f"stream {stream} has {self._versions.get(stream, 0)} events, its head is at version {version}"
+        elif stream in self._apart:
+            if state is not None:
+                yield f"stream {stream} is set apart, and its head still tells of it"
         elif state is None or not self._is_fold(stream, state) or latest_at != self._fold(stream).latest_at:
             yield f"stream {stream}: its head is not the fold of its events"
 
@@ -132,6 +169,6 @@ class Fsck:
             if stream not in self._versions and not self._tail(stream, 1):
                 yield f"a name leads to stream {stream}, which has no event"
 
-    def _tail(self, stream: UUID, version: int) -> list[tuple[int, int, bytes, bytes, bytes]]:
+    def _tail(self, stream: UUID, version: int) -> list[StoredRow]:
         known = self._versions.get(stream, 0)
-        return self._connection.execute(_TAIL, [BOOK, stream, known, version], binary=True).fetchall()
+        return [row for row in self._rows.of_stream(stream.bytes) if known < row.version <= version]

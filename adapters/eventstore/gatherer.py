@@ -17,9 +17,9 @@ from uuid import UUID
 from zlib import crc32
 
 from sealbook.adapters.eventstore.awaited import AwaitedStore
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.lane import PATIENCE_SECONDS, Answer, Lane
 from sealbook.adapters.ids import new_id
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Command, targets
 from sealbook.application.ledger import Outcome
 from sealbook.application.names import Ref

@@ -24,7 +24,6 @@ from eventsourcing.utils import Environment, EnvType
 
 from sealbook.adapters.eventstore.append_call import SALT_BYTES, stored_row
 from sealbook.adapters.eventstore.codec import decode_event
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.library_recorder import (
     LedgerProcessRecorder,
     LedgerRecorder,
@@ -33,6 +32,7 @@ from sealbook.adapters.eventstore.library_recorder import (
     SharedStore,
 )
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.keys.port import Keys
 from sealbook.application import ledger
 from sealbook.application.commands import Command
 from sealbook.application.ledger import Outcome

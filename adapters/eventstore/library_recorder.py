@@ -26,10 +26,10 @@ from eventsourcing.persistence import (
 
 from sealbook.adapters.eventstore.append_call import APPEND, SALT_BYTES, appended
 from sealbook.adapters.eventstore.codec import decode_canonical, encode_head
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.load_call import HeadReader
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, translated
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.ports import Head, OutcomeUnknown, Unavailable
 
 POLL_SECONDS = 0.1
@@ -138,7 +138,7 @@ class LedgerRecorder(ApplicationRecorder):
             return event
         stream, version = cast("UUID", event.originator_id), event.originator_version
         salt, body = self._shared.randomness(SALT_BYTES), msgspec.msgpack.encode([event.topic, event.state])
-        mac = keys.mac(book=BOOK, stream=stream, version=version, salt=salt, body=body)
+        mac = keys.mac(book=BOOK, stream=stream.bytes, version=version, salt=salt, body=body)
         return SealedEvent(stream, version, event.topic, body, salt, mac)
 
     def _track(self, _store: PostgresEventStore, tracking: Tracking) -> None:
@@ -267,7 +267,7 @@ def _arguments(moves: Mapping[UUID, _Move], rows: Sequence[SealedEvent]) -> list
     events = [[0, row.originator_id, row.originator_version, row.salt, row.mac, row.state] for row in rows]
     latest = [head.latest_at for head in heads]
     columns = [list(column) for column in zip(*events, strict=True)]
-    nothing: list[object] = [*([[]] * 12), *([None] * 5)]  # no names, no commands, no import
+    nothing: list[object] = [*([[]] * 17), *([None] * 5)]  # no names, no erasures, no commands, no import
     return [BOOK, True, *reads, *reads, [head.version for head in heads], latest, states, *columns, *nothing]
 
 

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from sealbook.adapters.eventstore.codec import OutdatedHead, decode_event, decode_head
 from sealbook.adapters.eventstore.columns import blobs, integers, texts, uuids
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import day_said_by
 from sealbook.application.names import Name
 from sealbook.application.ports import Head, LedgerDamaged, Loaded, StoredOutcome

@@ -11,6 +11,7 @@ from sealbook.application.names import SHOWN, Name, NameKind
 from sealbook.application.ports import (
     NO_HEAD,
     Appended,
+    Erasure,
     Group,
     Head,
     ImportProgress,
@@ -19,6 +20,7 @@ from sealbook.application.ports import (
     StoredOutcome,
     Unavailable,
 )
+from sealbook.domain import credential, customer
 from sealbook.domain.calendar import MICROSECOND
 from sealbook.domain.catalogue import RecordedEvent
 
@@ -36,6 +38,9 @@ class MemoryEventStore:
         self._streams: dict[UUID, list[RecordedEvent]] = {}
         self._heads: dict[UUID, Head] = {}
         self._names: dict[Name, UUID] = {}
+        self._owners: dict[UUID, UUID] = {}
+        self._vault: dict[tuple[UUID, str], tuple[UUID, bytes]] = {}
+        self._erasures: list[Erasure] = []
         self._outcomes: dict[UUID, StoredOutcome] = {}
         self._day_of: dict[UUID, date] = {}
         self._commands_from = date.min
@@ -125,7 +130,36 @@ class MemoryEventStore:
 
     def named(self, kind: NameKind) -> Mapping[Name, UUID]:
         with self._lock:
-            return {name: stream for name, stream in self._names.items() if name.kind is kind}
+            return {name: stream for name, stream in self._names.items() if name.kind is kind and kind in SHOWN}
+
+    def command_digest(self, content: bytes) -> bytes:
+        """Return the content as it is: what is kept here leaves no trace."""
+        return content
+
+    def erasures(self, *, after: int) -> list[Erasure]:
+        with self._lock:
+            return [each for each in self._erasures if each.position > after]
+
+    def forget_erased(self, *, after: int) -> None:
+        with self._lock:
+            for each in self.erasures(after=after):
+                self._forget_owner(each.subject)
+
+    def keep(self, value: bytes, *, subject: UUID, field: str, owner: UUID) -> bool:
+        """Keep a value of the vault, unless it is of somebody erased; tell whether it is kept."""
+        with self._lock:
+            if {owner, subject} & {each.subject for each in self._erasures}:
+                return False
+            self._vault[subject, field] = (owner, value)
+            return True
+
+    def kept(self, *, subject: UUID, field: str) -> bytes | None:
+        with self._lock:
+            return self._vault.get((subject, field), (subject, None))[1]
+
+    def forget(self, *, subject: UUID, field: str) -> None:
+        with self._lock:
+            self._vault.pop((subject, field), None)
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         with self._lock:
@@ -162,8 +196,10 @@ class MemoryEventStore:
             recorded = _recorded(new, position=len(self._log) + 1, recorded_at=recorded_at)
             self._log.append(recorded)
             self._streams.setdefault(new.stream, []).append(recorded)
+            self._erase(recorded, group)
         self._heads.update(group.moved)
         self._names.update(group.names)
+        self._owners.update(group.owners)
         for kept in group.outcomes:
             day = day_said_by(kept.command_id)
             self._day_of[kept.command_id] = recorded_at.date() if day is None else _EPOCH + timedelta(days=day)
@@ -174,6 +210,27 @@ class MemoryEventStore:
                 position=None if kept.last_event is None else first + kept.last_event,
             )
         return first
+
+    def _erase(self, recorded: RecordedEvent, group: Group) -> None:
+        match recorded.event:
+            case customer.PersonalDataErased():
+                for owner in (recorded.stream, *group.erased_with(recorded.stream)):
+                    self._erasures.append(Erasure(recorded.position, owner))
+                    self._forget_owner(owner)
+            case credential.PersonalDataErased():
+                self._forget(lambda stream, _owner: stream == recorded.stream)
+            case _:
+                pass
+
+    def _forget_owner(self, owner: UUID) -> None:
+        self._forget(lambda stream, owned_by: owner in (stream, owned_by))
+
+    def _forget(self, goes: Callable[[UUID, UUID], bool]) -> None:
+        """Forget the names and values whose stream, and its owner, are such."""
+        self._names = {
+            name: stream for name, stream in self._names.items() if not goes(stream, self._owners.get(stream, stream))
+        }
+        self._vault = {place: kept for place, kept in self._vault.items() if not goes(place[0], kept[0])}
 
 
 def _recorded(new: NewEvent, *, position: int, recorded_at: datetime) -> RecordedEvent:

@@ -11,9 +11,8 @@ from psycopg import BaseConnection, Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import tuple_row
 
-from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended
+from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended, owner_keys
 from sealbook.adapters.eventstore.columns import register
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.load_call import (
     LOAD,
     STREAM,
@@ -24,10 +23,14 @@ from sealbook.adapters.eventstore.load_call import (
     recorded,
     refolded,
 )
+from sealbook.adapters.eventstore.readable import NAMES_OF, NAMES_OF_KIND, check_erased, readable
 from sealbook.adapters.eventstore.schema import BOOK, check_keys, check_version
+from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.vault.fields import name_field
 from sealbook.application.names import SHOWN, Name, NameKind
 from sealbook.application.ports import (
     Appended,
+    Erasure,
     Group,
     Head,
     ImportProgress,
@@ -78,13 +81,20 @@ class PostgresEventStore:
         self._randomness = randomness
 
     @classmethod
-    def connect(cls, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes]) -> "PostgresEventStore":
-        """Connect as the application's role. Raises Unavailable with what to do about it."""
+    def connect(
+        cls, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes], reconciling: bool = False
+    ) -> "PostgresEventStore":
+        """Connect as the application's role. Raises Unavailable with what to do about it.
+
+        Only who is `reconciling` may have keys that lag behind the ledger's erasures.
+        """
         connection = connected(dsn)
         try:
             with translated():
                 check_version(connection)
                 check_keys(connection, keys)
+                if not reconciling:
+                    check_erased(connection, keys)
                 for statement, arguments in PREPARED_FOR_APPENDS:
                     connection.execute(statement, arguments)
         except BaseException:
@@ -113,8 +123,9 @@ class PostgresEventStore:
         self, groups: Sequence[Group], *, whole: bool = False, progress: ImportProgress | None = None
     ) -> Appended:
         """Append as the contract says. Raises OutcomeUnknown when the connection broke meanwhile."""
+        owned = owner_keys(groups, keys=self._keys)
         arguments = append_arguments(
-            groups, keys=self._keys, randomness=self._randomness, whole=whole, progress=progress
+            groups, keys=self._keys, owned=owned, randomness=self._randomness, whole=whole, progress=progress
         )
         with commit_told(self._connection):
             rows = self._connection.execute(APPEND, arguments, prepare=True, binary=True).fetchall()
@@ -122,6 +133,9 @@ class PostgresEventStore:
         sizes = [len(group.events) for group in groups]
         result = appended(rows, sizes=sizes, names=given, reader=reader)
         return replace(result, stale=self._up_to_date(result.stale, reader))
+
+    def command_digest(self, content: bytes) -> bytes:
+        return self._keys.command_digest(content)
 
     def _up_to_date(self, heads: Mapping[UUID, Head], reader: HeadReader) -> Mapping[UUID, Head]:
         fresh = {each: refolded(heads[each], self._rows(STREAM, [BOOK, each, 0])) for each in reader.outdated}
@@ -148,15 +162,22 @@ class PostgresEventStore:
         return int(position)
 
     def names_of(self, streams: Collection[UUID]) -> Mapping[UUID, Name]:
-        rows = self._rows(
-            "SELECT stream, kind, sealed FROM sealbook.names WHERE book = %s AND stream = ANY (%s) AND kind = ANY (%s)",
-            [BOOK, list(streams), [kind.value for kind in SHOWN]],
-        )
-        return {stream: self._keys.unseal_name(NameKind(kind), stream, sealed) for stream, kind, sealed in rows}
+        rows = self._rows(NAMES_OF, [BOOK, list(streams), [name_field(kind) for kind in SHOWN]])
+        return {stream: name for name, stream in readable(rows, keys=self._keys)}
 
     def named(self, kind: NameKind) -> Mapping[Name, UUID]:
-        rows = self._rows("SELECT stream, sealed FROM sealbook.names WHERE book = %s AND kind = %s", [BOOK, kind.value])
-        return {self._keys.unseal_name(kind, stream, sealed): stream for stream, sealed in rows}
+        rows = self._rows(NAMES_OF_KIND, [BOOK, kind.value, name_field(kind)])
+        return dict(readable(rows, keys=self._keys))
+
+    def erasures(self, *, after: int) -> list[Erasure]:
+        rows = self._rows(
+            "SELECT position, subject FROM sealbook.erasures WHERE book = %s AND position > %s ORDER BY position",
+            [BOOK, after],
+        )
+        return [Erasure(position, subject) for position, subject in rows]
+
+    def forget_erased(self, *, after: int) -> None:
+        self._rows("SELECT sealbook.forget_erased(%s::smallint, %s)", [BOOK, after])
 
     def import_progress(self, digest: bytes) -> tuple[str, int, bool] | None:
         rows = self._rows(

@@ -7,8 +7,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-from sealbook.adapters.eventstore.keys import document_of, keys_of
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.keys.reach import keyring_of, reach_of_keys
 
 
 def conninfo(connection: Connection) -> str:
@@ -18,10 +18,10 @@ def conninfo(connection: Connection) -> str:
 
 
 def reach_of(store: PostgresEventStore) -> dict[str, object]:
-    """Return what `reached` takes, as JSON knows it."""
-    return {"conninfo": conninfo(store.connection), "keys": document_of(store.keys)}
+    """Return what `reached` takes, as JSON knows it. Raises Unavailable for keys in memory."""
+    return {"conninfo": conninfo(store.connection), "keys": reach_of_keys(store.keys)}
 
 
 def reached(reach: Mapping[str, Any]) -> PostgresEventStore:
     """Connect to the store of the process that told how. Raises Unavailable."""
-    return PostgresEventStore.connect(reach["conninfo"], keys=keys_of(reach["keys"]), randomness=os.urandom)
+    return PostgresEventStore.connect(reach["conninfo"], keys=keyring_of(reach["keys"]), randomness=os.urandom)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from sealbook.adapters.eventstore.keys import Keys
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.ports import LedgerDamaged, Unavailable
 
 BOOK = 0
@@ -72,7 +72,7 @@ def check_keys(connection: Connection, keys: Keys) -> None:
     if row is None:
         raise LedgerDamaged("the ledger has lost its own row: restore it from a backup")
     if keys.check_value(row[0]) != row[1]:
-        raise Unavailable("the key file is not this ledger's: name the right one with --keys or SEALBOOK_KEYS")
+        raise Unavailable("the keystore is not this ledger's: name the right one in SEALBOOK_KEYSTORE_DSN")
 
 
 def _applied(connection: Connection) -> dict[int, str]:

@@ -31,6 +31,7 @@ _EVENTS = """
     WHERE book = %s AND position > %s AND position <= %s AND mod(uuid_hash(stream) & 2147483647, %s::integer) = %s
     ORDER BY position
 """
+_APART = "SELECT count(*) FROM sealbook.events_apart WHERE book = %s AND position > %s AND position <= %s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,18 @@ def events_between(
 ) -> list[tuple[bytes, Event]]:
     """Return a range of the log, in order, as streams and events: of all streams, or of one share of them.
 
-    Raises LedgerDamaged where a position is missing; of shares, their sum tells.
+    The range must be in the log. Raises LedgerDamaged where a position is missing; of shares, their sum tells.
     """
     rows = connection.execute(_EVENTS, [BOOK, after, until, shares, number], binary=True, prepare=True).fetchall()
-    if shares == 1 and rows and rows[-1][0] != after + len(rows):
-        raise LedgerDamaged(f"of the positions {after + 1} to {rows[-1][0]} one is missing: run sealbook fsck")
+    if shares == 1 and len(rows) < until - after - apart_between(connection, after, until):
+        raise LedgerDamaged(f"of the positions {after + 1} to {until} one is missing: run sealbook fsck")
     return [(stream, decode_event(body).event) for _, stream, body in rows]
+
+
+def apart_between(connection: Connection, after: int, until: int) -> int:
+    """Return how many positions of a range are out of the log by law."""
+    row = connection.execute(_APART, [BOOK, after, until]).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def fold_share(

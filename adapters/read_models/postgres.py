@@ -18,7 +18,7 @@ from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.postgres import translated
 from sealbook.adapters.eventstore.reach import conninfo
 from sealbook.adapters.eventstore.schema import BOOK
-from sealbook.adapters.read_models.folding import Folded, LogShare, events_between, fold_share
+from sealbook.adapters.read_models.folding import Folded, LogShare, apart_between, events_between, fold_share
 from sealbook.adapters.read_models.tables import (
     BEGINNING,
     LIVE,
@@ -139,13 +139,16 @@ class PostgresReadModels:
         folded = Tally()
         after, latest = 0, BEGINNING
         while after < standing.position:
-            events = self._store.read(after=after, limit=min(EVENTS_A_BATCH, standing.position - after))
+            read = self._store.read(after=after, limit=EVENTS_A_BATCH)
+            events = [each for each in read if each.position <= standing.position]
             if not events:
-                yield f"the read models stand at position {standing.position}, the log ends at {after}"
-                return
+                break
             folded.add([(recorded.stream, recorded.event) for recorded in events])
             latest = max(latest, *(recorded.event.at for recorded in events))
             after = events[-1].position
+        if self._store.last_position() < standing.position:
+            yield f"the read models stand at position {standing.position}, the log ends at {after}"
+            return
         yield from _unlike(
             "row of credential", rows, {key: row_of(key.bytes, each) for key, each in folded.credentials.items()}
         )
@@ -198,10 +201,9 @@ class PostgresReadModels:
 
     def _note(self, tables: Tables, until: int, shares: list[Folded]) -> None:
         counts = sum((share.counts for share in shares), Counter[str]())
-        if counts.total() != until:
-            raise LedgerDamaged(
-                f"of the first {until:,} events {until - counts.total():,} are missing: run sealbook fsck"
-            )
+        missing = until - counts.total() - apart_between(self._connection, 0, until)
+        if missing:
+            raise LedgerDamaged(f"of the first {until:,} events {missing:,} are missing: run sealbook fsck")
         with self._connection.transaction():
             tables.add_counts(counts)
             tables.advance(until, max(share.latest_at for share in shares))
@@ -221,12 +223,11 @@ class PostgresReadModels:
                         "the read models are of another version: use that one, or run sealbook project --rebuild"
                     )
                 after = standing.position
-                events = events_between(self._connection, after, after + EVENTS_A_BATCH)
-                if not events:
-                    if self._store.last_position() > after:
-                        raise LedgerDamaged(f"position {after + 1} is missing: run sealbook fsck")
+                until = min(after + EVENTS_A_BATCH, self._store.last_position())
+                if until <= after:
                     return after
-                after += len(events)
+                events = events_between(self._connection, after, until)
+                after = until
                 self._apply(tables, events, after)
             advanced(after)
 
@@ -237,7 +238,7 @@ class PostgresReadModels:
         add(events, counts=counts, credentials=states)
         tables.write_states(states)
         tables.add_counts(counts)
-        tables.advance(position, max(event.at for _, event in events))
+        tables.advance(position, max((event.at for _, event in events), default=BEGINNING))
 
 
 def _processors() -> int:

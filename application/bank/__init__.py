@@ -22,10 +22,11 @@ from sealbook.application.bank.companies import CUSTOMERS, company
 from sealbook.application.bank.incidents import ordinary
 from sealbook.application.bank.months import live
 from sealbook.application.bank.policies import policy_commands
+from sealbook.application.bank.stories_of_endings import erased
 from sealbook.application.bank.telling import Story
 from sealbook.application.commands import Command
 
-__all__ = ["CUSTOMERS_FOR_ALL", "commands", "live"]
+__all__ = ["CUSTOMERS_FOR_ALL", "commands", "erased_among", "live"]
 
 COMPANIES = 0.01
 
@@ -56,17 +57,27 @@ def commands(
     return sorted([*due, *lives], key=lambda command: command.request.at)
 
 
+def erased_among(names: Sequence[str]) -> frozenset[str]:
+    """Return whose story ends with an erasure: once it is told, nothing tells that these names were ever there."""
+    return frozenset(name for part, own in _cast(list(names)) if part.story is erased for name in own)
+
+
 def _parts(names: Sequence[str], random: Random) -> Iterator[tuple[Part, Sequence[str]]]:
     """Deal out the names: first to the cast, as far as they go, then to ordinary people and a few companies."""
     left = list(names)
-    for part in CAST:
-        if part.customers <= len(left):
-            yield part, left[: part.customers]
-            del left[: part.customers]
+    yield from _cast(left)
     while left:
         part = _COMPANY if len(left) >= CUSTOMERS and random.random() < COMPANIES else _PERSON
         yield part, left[: part.customers]
         del left[: part.customers]
+
+
+def _cast(left: list[str]) -> Iterator[tuple[Part, Sequence[str]]]:
+    """Take the names of the cast from those that are left."""
+    for part in CAST:
+        if part.customers <= len(left):
+            yield part, left[: part.customers]
+            del left[: part.customers]
 
 
 def _ordinary(story: Story, names: Sequence[str]) -> None:

@@ -78,7 +78,7 @@ def _open(
     for held in customer.enrolled(view.customer(holder)).holding(kind.kind):
         on_credential(view, held, credential.Settle(at=request.at))
     if request.name is not None:
-        view.claim(request.name, request.credential)
+        view.claim(request.name, request.credential, owner=holder)
     opening = customer.OpenCredential(at=request.at, credential=request.credential, kind=kind, replaces=replaces)
     on_customer(view, holder, opening)
 

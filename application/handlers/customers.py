@@ -5,6 +5,7 @@ from typing import assert_never
 from uuid import UUID
 
 from sealbook.application.commands import OfCustomer
+from sealbook.application.erasing import EraseCustomer
 from sealbook.application.handlers.moves import on_credential, on_customer
 from sealbook.application.requests import (
     AddCompanyUser,
@@ -16,8 +17,8 @@ from sealbook.application.requests import (
     RemoveCompanyUser,
 )
 from sealbook.application.view import View
-from sealbook.domain import credential, customer
-from sealbook.domain.credential import Application
+from sealbook.domain import credential, customer, device
+from sealbook.domain.credential import Application, Credential
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.values import HolderKind
 
@@ -45,6 +46,8 @@ def handle(view: View, request: OfCustomer) -> UUID:
         case CloseCustomer(at=at):
             stream = view.resolve(request.customer)
             return _on(view, stream, customer.Close(at=at, fee_open=_fee_open(view, stream, at)))
+        case EraseCustomer():
+            return _erase(view, request)
         case _:
             assert_never(request)
 
@@ -89,3 +92,18 @@ def _fee_open(view: View, stream: UUID, at: datetime) -> bool:
     for each in applications:
         on_credential(view, each, credential.Settle(at=at))
     return any(isinstance(state := view.credential(each), Application) and state.fee_open for each in applications)
+
+
+def _erase(view: View, request: EraseCustomer) -> UUID:
+    """Erase all or nothing: what has to be kept of one credential keeps its holder's data as well."""
+    stream = request.customer
+    erase = customer.Erase(at=request.at, basis=request.basis, approved_by=request.approved_by)
+    # Whether it may be is said of the customer first.
+    customer.decide(view.customer(stream), erase, view.kinds.bank)
+    for each in request.credentials:
+        if isinstance(view.credential(each), Credential):
+            on_credential(view, each, credential.Erase(at=request.at, basis=request.basis))
+    for each in request.devices:
+        if device.registered(view.device(each)).customer in (None, stream):
+            view.erase_with(stream, each)
+    return _on(view, stream, erase)

@@ -25,7 +25,7 @@ def handle(view: View, request: Adoption) -> UUID:
 
 def _adopt_issued(view: View, request: AdoptIssued) -> UUID:
     holder = _adopted_customer(view, request)
-    view.claim(request.name, request.credential)
+    view.claim(request.name, request.credential, owner=holder)
     _open_adopted(view, request, holder=holder, stream=request.credential, replaces=None)
     return request.credential
 
@@ -39,7 +39,7 @@ def _adopt_attempt(view: View, request: AdoptAttempt) -> UUID:
         now = credential.issued(view.credential(held))
         if now.lapsed_at is None or now.revoked or not request.reissue:
             return held
-    view.claim(_next_name(view, holder, request), request.stream)
+    view.claim(_next_name(view, holder, request), request.stream, owner=holder)
     _open_adopted(view, request, holder=holder, stream=request.stream, replaces=held)
     return on_credential(view, request.stream, use)
 

@@ -11,8 +11,8 @@ import pytest
 
 from sealbook.adapters.eventstore import command_days
 from sealbook.adapters.eventstore.command_days import DaysKept
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Command, day_said_by
 from sealbook.application.ledger import Outcome, execute
 from sealbook.application.ports import Unavailable

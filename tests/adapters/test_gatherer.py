@@ -16,8 +16,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from sealbook.adapters.eventstore import awaited
 from sealbook.adapters.eventstore.gatherer import RETRY_AFTER_SECONDS_MAX, Busy, Gatherer, writer_of
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PREPARED_FOR_APPENDS, PostgresEventStore
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Command
 from sealbook.application.ledger import Outcome, execute
 from sealbook.application.ports import OutcomeUnknown, Unavailable, read_all

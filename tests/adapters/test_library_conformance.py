@@ -15,10 +15,10 @@ from eventsourcing.tests.persistence import (
 )
 from eventsourcing.utils import Environment
 
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.library import Ledger, LedgerEvent, LedgerFactory
 from sealbook.adapters.eventstore.library_recorder import LedgerProcessRecorder, LedgerRecorder, SharedStore
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.names import Name
 from sealbook.application.ports import LedgerDamaged, Loaded, NewEvent, read_all
 from sealbook.domain import customer

@@ -11,8 +11,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
+from sealbook.adapters.keys.port import Keys
 from sealbook.adapters.read_models import folding, postgres
 from sealbook.adapters.read_models.folding import LogShare, fold_share
 from sealbook.adapters.read_models.postgres import PostgresReadModels

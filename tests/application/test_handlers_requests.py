@@ -10,10 +10,12 @@ import pytest
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
 from sealbook.application.commands import Request, targets
+from sealbook.application.erasing import EraseCustomer
 from sealbook.application.handlers import handle
 from sealbook.application.ledger import execute
 from sealbook.application.names import Name, NameKind, Ref
 from sealbook.application.ports import NO_HEAD, Head
+from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
     AddCompanyUser,
     ChangeRole,
@@ -34,7 +36,7 @@ from sealbook.application.requests import (
     UnlinkId,
 )
 from sealbook.application.view import NotLoaded, View
-from sealbook.domain import customer, device, policy
+from sealbook.domain import customer, device, ledger, policy
 from sealbook.domain.credential import Escalate, Revoke, StepFailed, Use, UseRefused
 from sealbook.domain.errors import Refusal
 from sealbook.domain.presets import preset_policies
@@ -143,6 +145,8 @@ def examples() -> Iterator[Example]:
         ),
         names={"stream": "policy"},
     )
+    changed = ledger.ChangeKey(at=MARCH, purpose=ledger.KeyPurpose.MAC, key_id=2)
+    yield Example(request=OnLedger(command=changed), names={})
     yield Example(request=adopted("9-1"), names={"credential": CREDENTIAL, "customer_stream": CUSTOMER})
     fact = AdoptFact(credential=HELD, fact=Revoke(at=MARCH))
     yield Example(request=fact, after=(issue(),), names={"credential": CREDENTIAL})
@@ -180,6 +184,11 @@ def of_credentials() -> Iterator[Example]:
     yield Example(request=service, after=(issue(),), names=held)
     erase = EraseCredential(at=lapsed_by().replace(year=2035), credential=HELD, basis="retention over")
     yield Example(request=erase, after=(issue(), on(Revoke(at=MARCH))), names=held)
+    erase_all = EraseCustomer(
+        at=erase.at, customer=ALICE, basis="act 21", approved_by="officer 7", credentials=(HELD,), devices=(PHONE,)
+    )
+    closed = (issue(), on(Revoke(at=MARCH)), CloseCustomer(at=MARCH, customer=ALICE))
+    yield Example(request=erase_all, after=closed, names={"customer": CUSTOMER})
 
 
 def passed() -> Iterator[Request]:
@@ -273,7 +282,7 @@ def test_an_id_of_another_aggregate_is_refused(branch: Branch, example: Example,
     assert branch.refused(foreign) is Refusal.NOT_FOUND
 
 
-BEGINNINGS = {"EnrollCustomer", "RegisterDevice", "OnPolicy"}
+BEGINNINGS = {"EnrollCustomer", "RegisterDevice", "OnPolicy", "OnLedger"}
 
 
 @for_each

@@ -324,7 +324,7 @@ def test_a_policy_that_has_moved_since_a_writer_knew_it_decides_as_it_is_now(
 
 def test_a_policy_that_was_rolled_back_is_not_known(script: Script) -> None:
     known = KnownPolicies()
-    work = steps([script.adopt_policy()], kinds=None, known=known)
+    work = steps([script.adopt_policy()], kinds=None, known=known, kept_of=bytes)
     reply: Reply = None
     while not isinstance(step := work.send(reply), Append):
         reply = Loaded(heads={}, names={}, outcomes={}) if isinstance(step, Load) else None

@@ -1,31 +1,35 @@
 """Each test types in an empty folder; a `ledger` is a database of its own that the environment names."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
-from sealbook.adapters.eventstore.keys import Keys, write_key_file
 from sealbook.adapters.postgres.server import EmbeddedServer
+from sealbook.settings import Settings
 from tests.cli.terminal import sealbook
 from tests.cli.written import LIFE, write_json_lines
+from tests.conftest import KeptKeys
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("SEALBOOK_DSN", "SEALBOOK_LEDGER", "SEALBOOK_KEYS", "SEALBOOK_KINDS"):
-        monkeypatch.delenv(name, raising=False)
+    for name in Settings.model_fields:
+        monkeypatch.delenv(f"SEALBOOK_{name.upper()}", raising=False)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 @pytest.fixture
-def ledger(ledger_dsn: str, keys: Keys, folder: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def ledger(ledger_dsn: str, kept_keys: KeptKeys, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """An empty ledger, which the commands find by the environment; its connection string."""
-    write_key_file(folder / "keys.json", keys)
+    shutil.copy(kept_keys.key_file, folder / "keys.json")
     monkeypatch.setenv("SEALBOOK_DSN", ledger_dsn)
     monkeypatch.setenv("SEALBOOK_KEYS", str(folder / "keys.json"))
-    return ledger_dsn
+    with kept_keys.of_ledger(str(conninfo_to_dict(ledger_dsn)["dbname"])):
+        yield ledger_dsn
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Request
 from sealbook.application.ledger import execute
 from sealbook.application.requests import LinkId, LinkService, OnDevice, ReportLoss, VerifyPhone

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sealbook.adapters.eventstore.keys import new_keys, write_key_file
+from sealbook.adapters.keys.file_root import FileRoot
 from sealbook.adapters.postgres import binaries
 from tests.cli.terminal import apart, begun, ended, environment, sealbook
 from tests.cli.written import ISSUED_AT, LIFE, write, write_json_lines, write_policy
@@ -265,9 +265,11 @@ def test_a_ledger_whose_schema_was_changed_is_not_trusted(lived: str) -> None:
 DAMAGED = {
     "missing": None,
     "no JSON": "{",
-    "half a key": '{"key_id": 1, "mac_key": "ABCDEF0123", "name_key": "xyz", "seal_key": ""}',
-    "too short": '{"key_id": 1, "mac_key": "ab", "name_key": "ab", "seal_key": "ab"}',
+    "half a key": '{"epochs": {"1": "ABCDEF0123xyz"}}',
+    "too short": '{"epochs": {"1": "ABCDEF0123"}}',
     "no object": "[]",
+    "no epochs": "{}",
+    "of another form": '{"key_id": 1, "mac_key": "ABCDEF0123"}',
 }
 
 
@@ -287,7 +289,7 @@ def test_a_damaged_key_file_opens_no_ledger(folder: Path, damage: str) -> None:
 
 @pytest.mark.usefixtures("lived")
 def test_the_keys_of_another_ledger_write_nothing(folder: Path) -> None:
-    write_key_file(folder / "other.json", new_keys())
+    FileRoot(folder / "other.json").create_epoch()
     write_json_lines(folder / "more", {**LIFE[0], "credential": "C9"})
 
     with nothing_written():

@@ -9,9 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sealbook.adapters.eventstore.keys import Keys
 from tests.cli.terminal import apart, sealbook
 from tests.cli.written import ENDS_AT, ISSUED_AT, LIFE, USED_AT, write, write_json_lines, write_policy
+from tests.conftest import WORKING_KEYS
 
 ROWS = {"history", "list", "whatif each", "kinds", "policies"}
 """Commands that answer with one object a line."""
@@ -422,8 +422,9 @@ def test_a_ledger_of_this_version_needs_no_migration() -> None:
 def test_an_empty_database_becomes_a_ledger(ledger: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with psycopg.connect(ledger, autocommit=True) as connection:
         connection.execute("DROP SCHEMA sealbook, sealbook_read CASCADE")
+        connection.execute(f"DROP DATABASE {connection.info.dbname}_keys".encode())
     monkeypatch.setenv("SEALBOOK_KEYS", str(folder / "made.json"))
-    sealbook("report").failed(3, "no ledger in it yet: sealbook migrate makes one")
+    sealbook("report").failed(3, "there is no ledger in this database: create it with sealbook migrate")
 
     assert sealbook("migrate", "--json").answer["migrations"][:1] == [1]
     assert (folder / "made.json").stat().st_mode & 0o777 == 0o600
@@ -443,7 +444,7 @@ def test_the_doctor_says_what_will_not_do(monkeypatch: pytest.MonkeyPatch, folde
 # --- Secrets
 
 
-def test_no_answer_and_no_table_shows_a_key_or_a_name_that_was_not_asked_for(lived: str, keys: Keys) -> None:
+def test_no_answer_and_no_table_shows_a_key_or_a_name_that_was_not_asked_for(lived: str) -> None:
     commands = [typed for name, typed in TYPED.items() if name not in ("import", "check", "adopt", "demo")]
     answers = [sealbook(*typed, *more) for typed in commands for more in ((), ("--json",))]
     said = "".join(each.out + each.err for each in answers)
@@ -457,7 +458,7 @@ def test_no_answer_and_no_table_shows_a_key_or_a_name_that_was_not_asked_for(liv
             ]
         )
 
-    for key in (keys.mac_key, keys.name_key, keys.seal_key):
+    for key in (*WORKING_KEYS.mac_keys.values(), *WORKING_KEYS.name_keys.values(), WORKING_KEYS.command_key):
         assert key.hex() not in said + stored
         assert repr(key) not in said
     assert "Hong Gildong" not in said

@@ -60,3 +60,12 @@ def test_the_ledger_that_it_makes_is_sound() -> None:
 
     assert sealbook("fsck").code == 0
     assert sealbook("timers", "--json").answer["done"] == 0
+
+
+@pytest.mark.usefixtures("ledger")
+def test_who_was_erased_is_not_brought_back_by_a_second_run() -> None:
+    everybody = ("demo", "--customers", str(bank.CUSTOMERS_FOR_ALL), "--json")
+    first, again = (sealbook(*everybody).answer["events"] for _ in range(2))
+
+    assert first["customer.personal_data_erased"] == 1
+    assert again == first

@@ -10,9 +10,9 @@ import pytest
 
 from sealbook.adapters.eventstore.codec import HEAD_SCHEMA
 from sealbook.adapters.eventstore.fsck import Fsck
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.ledger import execute
 from tests.cli.terminal import Said, sealbook
 from tests.cli.written import ISSUED_AT
@@ -217,7 +217,7 @@ def test_a_body_that_says_the_same_in_other_bytes_is_found(lived: str, keys: Key
         row = connection.execute("SELECT salt, body FROM sealbook.events WHERE position = %s", [position]).fetchone()
         assert row is not None
         body = row[1].replace(b"credential.used\x01", b"credential.used\xcc\x01")
-        mac = keys.mac(book=BOOK, stream=stream, version=2, salt=row[0], body=body)
+        mac = keys.mac(book=BOOK, stream=stream.bytes, version=2, salt=row[0], body=body)
         connection.execute("SET session_replication_role = replica")
         connection.execute(
             "UPDATE sealbook.events SET (body, mac) = (%s, %s) WHERE position = %s", [body, mac, position]

@@ -157,6 +157,7 @@ def test_every_mistake_is_named_at_once() -> None:
         pytest.param({"zone": "Asia/Atlantis"}, "is not a zone", id="a zone that sank"),
         pytest.param({"zone": "../zone"}, "is not a zone", id="a zone that is a path"),
         pytest.param({"retention": "P0D"}, "no time", id="records that are kept for no time"),
+        pytest.param({"records": {"credential.used": "P0D"}}, "no time", id="an event that is kept for no time"),
         pytest.param({"purposes__login__area": "love"}, "'finance', 'egov' or 'commerce'", id="an unknown area"),
     ],
 )
@@ -166,6 +167,18 @@ def test_a_bad_document_of_the_bank_is_refused(changes: dict[str, object], messa
 
 
 # --- What the domain asks
+
+
+def test_a_record_is_kept_by_the_longest_beginning_of_its_name_that_fits() -> None:
+    bank = preset_kinds().bank.model_copy(
+        update={
+            "retention": Period.parse("P5Y"),
+            "records": {"credential.": Period.parse("P3Y"), "credential.used": Period.parse("P1Y")},
+        }
+    )
+
+    kept = [str(bank.kept(name)) for name in ("credential.used", "credential.issued", "customer.enrolled")]
+    assert kept == ["P1Y", "P3Y", "P5Y"]
 
 
 def test_the_key_comes_last_and_the_fee_before_it() -> None:

@@ -95,7 +95,7 @@ def test_the_ledger_refuses(history: list[Event], command: Command, refusal: Ref
 
 def test_the_state_is_what_the_next_decision_reads() -> None:
     dropped = RecordsDropped(at=MONDAY, stream=STREAM, versions=3, rule="act 22", approved_by="officer-1")
-    history = [mapped(5), changed(KeyPurpose.MAC, 2), changed(KeyPurpose.MAC, 3), dropped]
+    history: list[Event] = [mapped(5), changed(KeyPurpose.MAC, 2), changed(KeyPurpose.MAC, 3), dropped]
 
     state = fold(history)
 

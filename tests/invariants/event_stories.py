@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
 from sealbook.application.commands import Request
+from sealbook.application.erasing import EraseCustomer
 from sealbook.application.names import Name, NameKind
 from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
@@ -247,8 +248,13 @@ OF_CUSTOMERS: dict[str, Story] = {
     "closed": lambda t: CloseCustomer(at=t.at, customer=ALICE),
     "legal_hold_placed": lambda t: t.of_customer(customer.PlaceLegalHold(at=t.at, case="case-1")),
     "legal_hold_lifted": lambda t: held_by_law(t).of_customer(customer.LiftLegalHold(at=t.at, case="case-1")),
-    "personal_data_erased": lambda t: (
-        closed(t).wait(SIX_YEARS).of_customer(customer.Erase(at=t.at, basis="act 5", approved_by="officer-1"))
+    "personal_data_erased": lambda t: EraseCustomer(
+        at=closed(t).wait(SIX_YEARS).at,
+        customer=ALICE,
+        basis="act 5",
+        approved_by="officer-1",
+        credentials=(),
+        devices=(),
     ),
 }
 OF_DEVICES: dict[str, Story] = {

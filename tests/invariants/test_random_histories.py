@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 from psycopg import sql
 
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.keys.port import Keys
 from sealbook.application.commands import Request
 from sealbook.application.ports import EventStore
 from sealbook.application.requests import OnCustomer, OnPolicy

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from gzip import open as open_gzip
 from itertools import islice
@@ -17,9 +18,8 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from sealbook.adapters.eventstore.keys import Keys, write_key_file
 from tests.cli.terminal import REPOSITORY, SHARED, Said, begun, sealbook
-from tests.conftest import Server
+from tests.conftest import KeptKeys, Server
 
 LINES, LINES_OF_TWO_PROCESSES = 12_000, 24_000
 GIVE_UP_SECONDS = 60
@@ -31,8 +31,8 @@ KILLED_AFTER_SHARED_LINES = (-1, 0, 5_000, 12_000, 20_000)
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_key_file(tmp_path / "keys.json", keys)
+def folder(tmp_path: Path, kept_keys: KeptKeys, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copy(kept_keys.key_file, tmp_path / "keys.json")
     monkeypatch.setenv("SEALBOOK_KEYS", str(tmp_path / "keys.json"))
     for name in ("SEALBOOK_DSN", "SEALBOOK_LEDGER"):
         monkeypatch.delenv(name, raising=False)
@@ -41,7 +41,7 @@ def folder(tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def new_ledger(postgres_server: Server, ledger_template: str) -> Iterator[Callable[[], str]]:
+def new_ledger(postgres_server: Server, ledger_template: str, kept_keys: KeptKeys) -> Iterator[Callable[[], str]]:
     """A way to get an empty ledger of one's own, more than once."""
     made: list[str] = []
 
@@ -49,12 +49,15 @@ def new_ledger(postgres_server: Server, ledger_template: str) -> Iterator[Callab
         with psycopg.connect(postgres_server.dsn("postgres"), autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def new() -> str:
-        made.append(f"ledger_{uuid4().hex}")
-        administer(f"CREATE DATABASE {made[-1]} TEMPLATE {ledger_template}")
-        return postgres_server.dsn(made[-1])
+    with ExitStack() as stack:
 
-    yield new
+        def new() -> str:
+            made.append(f"ledger_{uuid4().hex}")
+            administer(f"CREATE DATABASE {made[-1]} TEMPLATE {ledger_template}")
+            stack.enter_context(kept_keys.of_ledger(made[-1]))
+            return postgres_server.dsn(made[-1])
+
+        yield new
     for name in made:
         administer(f"DROP DATABASE {name} WITH (FORCE)")
 

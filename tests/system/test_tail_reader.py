@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from sealbook.adapters.eventstore.keys import Keys
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
 from sealbook.adapters.eventstore.schema import migrate
+from sealbook.adapters.keys.port import Keys
 from sealbook.adapters.postgres import postmaster
 from sealbook.adapters.postgres.ledger_folder import LedgerFolder
 from sealbook.adapters.postgres.server import EmbeddedServer

@@ -64,16 +64,37 @@ CREATE TABLE sealbook.heads (
     PRIMARY KEY (book, stream)
 ) WITH (fillfactor = 70);
 
--- Names are keyed digests; `sealed` holds the readable name under a key, for answers to people.
+-- Names are keyed digests: they are found by, and never read. Their owner is whose erasure takes them along.
 CREATE TABLE sealbook.names (
     book smallint NOT NULL,
     kind text NOT NULL,
     digest bytea NOT NULL,
     stream uuid NOT NULL,
-    sealed bytea NOT NULL,
+    owner uuid NOT NULL,
     PRIMARY KEY (book, kind, digest)
 );
-CREATE INDEX names_stream ON sealbook.names (book, stream);
+CREATE INDEX names_owner ON sealbook.names (book, owner, stream);
+
+-- What can be read of a person: names, and what else the bank keeps of a subject, each under a key of its owner's.
+CREATE TABLE sealbook.vault (
+    book smallint NOT NULL,
+    subject uuid NOT NULL,
+    field text NOT NULL,
+    owner uuid NOT NULL,
+    key_class text NOT NULL,
+    sealed bytea NOT NULL,
+    PRIMARY KEY (book, subject, field)
+);
+CREATE INDEX vault_owner ON sealbook.vault (book, owner);
+
+-- Whose keys are to be destroyed, and the position of the event that says so.
+CREATE TABLE sealbook.erasures (
+    book smallint NOT NULL,
+    position bigint NOT NULL,
+    subject uuid NOT NULL,
+    PRIMARY KEY (book, position, subject)
+);
+CREATE INDEX erasures_subject ON sealbook.erasures (book, subject);
 
 -- What became of a command, by its id. The day is the one that the id itself says (UUIDv7), else that of
 -- the recording: an id that says its day is looked for in one partition, and whole days are dropped.
@@ -106,15 +127,63 @@ CREATE TABLE sealbook.tracking (
     position bigint NOT NULL
 );
 
--- Append-only for real: not even the owner changes an event by accident.
+-- Streams of erased customers that are kept only because a law asks for it: out of the log, and still in the seal.
+-- A record whose time is over has no salt, MAC and body any more; its commitment stays.
+CREATE TABLE sealbook.streams_apart (
+    book smallint NOT NULL,
+    stream uuid NOT NULL,
+    ended_at timestamptz NOT NULL,
+    PRIMARY KEY (book, stream)
+);
+CREATE TABLE sealbook.events_apart (
+    position bigint NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    stream uuid NOT NULL,
+    version integer NOT NULL,
+    book smallint NOT NULL,
+    kind smallint NOT NULL,
+    commitment bytea NOT NULL,
+    salt bytea,
+    mac bytea,
+    body bytea,
+    PRIMARY KEY (book, position),
+    UNIQUE (book, stream, version)
+);
+
+-- Append-only for real: not even the owner changes an event by accident. What is set apart already may go from the
+-- log, and what is apart may lose its body.
 CREATE FUNCTION sealbook.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'events are append-only: % is refused', TG_OP USING ERRCODE = 'insufficient_privilege';
+    IF TG_TABLE_NAME = 'events' AND TG_OP = 'DELETE' THEN
+        IF EXISTS (
+            SELECT FROM sealbook.events_apart a
+            WHERE (a.book, a.position, a.stream, a.version, a.recorded_at, a.commitment) = (OLD.book, OLD.position,
+                OLD.stream, OLD.version, OLD.recorded_at, sealbook.commitment(OLD.salt, OLD.body))
+        ) THEN
+            RETURN OLD;
+        END IF;
+    ELSIF TG_TABLE_NAME = 'events_apart' AND TG_OP = 'UPDATE' THEN
+        IF NEW.salt IS NULL AND NEW.mac IS NULL AND NEW.body IS NULL
+            AND (NEW.book, NEW.position, NEW.stream, NEW.version, NEW.recorded_at, NEW.kind, NEW.commitment)
+            = (OLD.book, OLD.position, OLD.stream, OLD.version, OLD.recorded_at, OLD.kind, OLD.commitment)
+        THEN
+            RETURN NEW;
+        END IF;
+    END IF;
+    RAISE EXCEPTION '% are append-only: % is refused', TG_TABLE_NAME, TG_OP USING ERRCODE = 'insufficient_privilege';
 END
 $$;
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sealbook.events
     FOR EACH ROW EXECUTE FUNCTION sealbook.refuse_change();
 CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON sealbook.events
+    FOR EACH STATEMENT EXECUTE FUNCTION sealbook.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sealbook.events_apart
+    FOR EACH ROW EXECUTE FUNCTION sealbook.refuse_change();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON sealbook.events_apart
+    FOR EACH STATEMENT EXECUTE FUNCTION sealbook.refuse_change();
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sealbook.erasures
+    FOR EACH ROW EXECUTE FUNCTION sealbook.refuse_change();
+CREATE TRIGGER append_only_whole BEFORE TRUNCATE ON sealbook.erasures
     FOR EACH STATEMENT EXECUTE FUNCTION sealbook.refuse_change();
 
 -- Look-ups below stand in LATERAL subqueries with OFFSET 0, one index probe a row, and with no scan of a whole
@@ -175,16 +244,58 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT FROM sealbook.books WHERE book = p_book FOR UPDATE
 $$;
 
+-- Everything that belongs to somebody, or is kept of it. Called by what follows, never by the application.
+CREATE FUNCTION sealbook.forget(p_book smallint, p_owners uuid[]) RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    DELETE FROM sealbook.names t WHERE t.book = p_book AND t.owner = ANY (p_owners);
+    DELETE FROM sealbook.vault t WHERE t.book = p_book AND t.owner = ANY (p_owners);
+    DELETE FROM sealbook.vault t WHERE t.book = p_book AND t.subject = ANY (p_owners);
+END
+$$;
+
+-- Once more what erasures after a position have deleted: a value may have come in between erasure and key.
+CREATE FUNCTION sealbook.forget_erased(p_book smallint, p_after bigint) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sealbook.forget(
+        p_book, ARRAY(SELECT e.subject FROM sealbook.erasures e WHERE e.book = p_book AND e.position > p_after)
+    )
+$$;
+
+-- Keep a value, unless its owner was erased; false then. Under the book, so that no erasure passes it by.
+CREATE FUNCTION sealbook.vault_put(
+    p_book smallint, p_subject uuid, p_field text, p_owner uuid, p_class text, p_sealed bytea
+) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM sealbook.books WHERE book = p_book FOR UPDATE;
+    IF EXISTS (SELECT FROM sealbook.erasures e WHERE e.book = p_book AND e.subject IN (p_owner, p_subject)) THEN
+        RETURN false;
+    END IF;
+    INSERT INTO sealbook.vault AS v (book, subject, field, owner, key_class, sealed)
+    VALUES (p_book, p_subject, p_field, p_owner, p_class, p_sealed)
+    ON CONFLICT (book, subject, field)
+    DO UPDATE SET owner = excluded.owner, key_class = excluded.key_class, sealed = excluded.sealed;
+    RETURN true;
+END
+$$;
+
+CREATE FUNCTION sealbook.vault_forget(p_book smallint, p_subject uuid, p_field text) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+    DELETE FROM sealbook.vault v WHERE v.book = p_book AND v.subject = p_subject AND v.field = p_field
+$$;
+
 -- The append. Groups stand or fall each by itself: one whose heads moved, whose name is taken or
 -- whose command was carried out, or may have been on a day that is gone, is left out and reported;
--- the others are written, densely and in their order.
+-- the others are written, densely and in their order. A name that has a readable form (n_sealed) is kept in the
+-- vault as well. What is erased (x_...) is all of an owner's, or only what is kept of one subject of that owner's.
 CREATE FUNCTION sealbook.append(
     p_book smallint, p_whole boolean,
     r_group integer[], r_stream uuid[], r_expected integer[],
     h_group integer[], h_stream uuid[], h_expected integer[], h_version integer[], h_latest timestamptz[],
     h_state bytea[],
     e_group integer[], e_stream uuid[], e_version integer[], e_salt bytea[], e_mac bytea[], e_body bytea[],
-    n_group integer[], n_kind text[], n_digest bytea[], n_stream uuid[], n_sealed bytea[],
+    n_group integer[], n_kind text[], n_digest bytea[], n_stream uuid[], n_owner uuid[], n_sealed bytea[],
+    x_group integer[], x_owner uuid[], x_subject uuid[], x_event integer[],
     c_group integer[], c_command uuid[], c_day integer[], c_digest bytea[], c_refusal text[], c_stream uuid[],
     c_event integer[],
     i_digest bytea, i_options text, i_before bigint, i_done bigint, i_finished boolean
@@ -203,6 +314,7 @@ DECLARE
     v_count integer := cardinality(e_stream);
     v_heads tid[];
     v_found integer;
+    v_erased uuid[];
 BEGIN
     -- No two appends bear one recorded_at, so that a moment of knowledge is a position.
     -- The book's row before any other lock: in any other order two appends deadlock. What follows
@@ -303,10 +415,34 @@ BEGIN
         RAISE EXCEPTION 'heads moved under the lock: % were as expected', v_count + v_found;
     END IF;
 
-    INSERT INTO sealbook.names (book, kind, digest, stream, sealed)
-    SELECT p_book, n.kind, n.digest, n.stream, n.sealed
-    FROM unnest(n_group, n_kind, n_digest, n_stream, n_sealed) AS n (grp, kind, digest, stream, sealed)
-    WHERE n.grp <> ALL (v_left);
+    IF cardinality(n_group) > 0 THEN
+        INSERT INTO sealbook.names (book, kind, digest, stream, owner)
+        SELECT p_book, n.kind, n.digest, n.stream, n.owner
+        FROM unnest(n_group, n_kind, n_digest, n_stream, n_owner) AS n (grp, kind, digest, stream, owner)
+        WHERE n.grp <> ALL (v_left);
+        INSERT INTO sealbook.vault (book, subject, field, owner, key_class, sealed)
+        SELECT p_book, n.stream, 'name:' || n.kind, n.owner, 'record', n.sealed
+        FROM unnest(n_group, n_kind, n_stream, n_owner, n_sealed) AS n (grp, kind, stream, owner, sealed)
+        WHERE n.sealed IS NOT NULL AND n.grp <> ALL (v_left);
+    END IF;
+
+    IF cardinality(x_owner) > 0 THEN
+        INSERT INTO sealbook.erasures (book, position, subject)
+        SELECT p_book, v_last + coalesce(v_offset[x.event], x.event), x.owner
+        FROM unnest(x_group, x_owner, x_subject, x_event) AS x (grp, owner, subject, event)
+        WHERE x.subject IS NULL AND x.grp <> ALL (v_left);
+        PERFORM sealbook.forget(p_book, ARRAY(
+            SELECT x.owner FROM unnest(x_group, x_owner, x_subject) AS x (grp, owner, subject)
+            WHERE x.subject IS NULL AND x.grp <> ALL (v_left)
+        ));
+        v_erased := ARRAY(
+            SELECT x.subject FROM unnest(x_group, x_subject) AS x (grp, subject)
+            WHERE x.subject IS NOT NULL AND x.grp <> ALL (v_left)
+        );
+        DELETE FROM sealbook.names t
+        WHERE t.book = p_book AND t.owner = ANY (x_owner) AND t.stream = ANY (v_erased);
+        DELETE FROM sealbook.vault t WHERE t.book = p_book AND t.subject = ANY (v_erased);
+    END IF;
 
     IF i_digest IS NOT NULL AND cardinality(v_left) = 0 THEN
         UPDATE sealbook.imports t SET lines_done = i_done, finished = i_finished, recorded_at = v_at
@@ -323,6 +459,41 @@ BEGIN
     RETURN QUERY SELECT 'at', NULL::integer, NULL::uuid, NULL::integer, NULL::bytea, NULL::timestamptz, NULL::bytea,
         NULL::text, NULL::uuid, v_last, v_at;
 END
+$$;
+
+-- What a leaf of the seal says of a body (docs/proofs.md).
+CREATE FUNCTION sealbook.commitment(p_salt bytea, p_body bytea) RETURNS bytea
+LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT sha256('sb1'::bytea || p_salt || p_body)
+$$;
+
+-- Move streams out of the log. Their heads stay and say nothing, so that an id is never given anew. Under the book:
+-- nothing is appended meanwhile. Run by the maintenance role.
+CREATE FUNCTION sealbook.set_apart(p_book smallint, p_streams uuid[], p_ended_at timestamptz) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    PERFORM FROM sealbook.books WHERE book = p_book FOR UPDATE;
+    INSERT INTO sealbook.streams_apart (book, stream, ended_at)
+    SELECT p_book, s, p_ended_at FROM unnest(p_streams) AS s ON CONFLICT DO NOTHING;
+    INSERT INTO sealbook.events_apart (position, recorded_at, stream, version, book, kind, commitment, salt, mac, body)
+    SELECT e.position, e.recorded_at, e.stream, e.version, e.book,
+        -- An erasure's leaf is of a kind of its own; a body begins with the head of an array, then the name's.
+        CASE WHEN substr(e.body, 3, 27) = 'customer.personal_data_eras'::bytea
+            OR substr(e.body, 3, 27) = 'credential.personal_data_er'::bytea THEN 3 ELSE 1 END,
+        sealbook.commitment(e.salt, e.body), e.salt, e.mac, e.body
+    FROM sealbook.events e WHERE e.book = p_book AND e.stream = ANY (p_streams)
+    ON CONFLICT DO NOTHING;
+    DELETE FROM sealbook.events e WHERE e.book = p_book AND e.stream = ANY (p_streams);
+    UPDATE sealbook.heads SET state = NULL, latest_at = NULL WHERE book = p_book AND stream = ANY (p_streams);
+    PERFORM sealbook.forget(p_book, p_streams);
+END
+$$;
+
+-- Destroy the bodies of records that are set apart. Run by the maintenance role.
+CREATE FUNCTION sealbook.destroy_records(p_book smallint, p_stream uuid, p_positions bigint[]) RETURNS void
+LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $$
+    UPDATE sealbook.events_apart SET salt = NULL, mac = NULL, body = NULL
+    WHERE book = p_book AND stream = p_stream AND position = ANY (p_positions)
 $$;
 
 -- Days of command ids: a partition for each from today on as far as asked, those before the first kept day
@@ -369,11 +540,18 @@ END
 $$;
 
 REVOKE ALL ON FUNCTION sealbook.keep_command_days FROM PUBLIC;
+REVOKE ALL ON FUNCTION sealbook.set_apart FROM PUBLIC;
+REVOKE ALL ON FUNCTION sealbook.destroy_records FROM PUBLIC;
 REVOKE ALL ON FUNCTION sealbook.append FROM PUBLIC;
 REVOKE ALL ON FUNCTION sealbook.lock_book FROM PUBLIC;
+REVOKE ALL ON FUNCTION sealbook.forget FROM PUBLIC;
+REVOKE ALL ON FUNCTION sealbook.forget_erased FROM PUBLIC;
+REVOKE ALL ON FUNCTION sealbook.vault_put FROM PUBLIC;
+REVOKE ALL ON FUNCTION sealbook.vault_forget FROM PUBLIC;
 GRANT USAGE ON SCHEMA sealbook TO sealbook_app;
 GRANT SELECT ON ALL TABLES IN SCHEMA sealbook TO sealbook_app;
 GRANT EXECUTE ON FUNCTION sealbook.append, sealbook.load, sealbook.carried_out, sealbook.lock_book TO sealbook_app;
+GRANT EXECUTE ON FUNCTION sealbook.forget_erased, sealbook.vault_put, sealbook.vault_forget TO sealbook_app;
 GRANT INSERT, UPDATE ON sealbook.tracking TO sealbook_app;
 
 RESET ROLE;

@@ -1,0 +1,131 @@
+"""The sealer's desk: one ledger and the folder of its seal, and what is done with the two."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID, uuid5
+
+from sealbook.adapters.keys.log_signer import FileLogSigner, LogSigner
+from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.seal.bundles import Prover
+from sealbook.adapters.seal.folder import SealFolder, stands_at
+from sealbook.adapters.seal.head_map import make_map
+from sealbook.adapters.seal.notes import Checkpoint, log_key
+from sealbook.adapters.seal.rows import LedgerRows
+from sealbook.adapters.seal.sealer import Sealer, Unsealable
+from sealbook.application.commands import Command
+from sealbook.application.ledger import execute
+from sealbook.application.ports import EventStore, Unavailable
+from sealbook.application.record_keeping import OnLedger
+from sealbook.domain.errors import Refused
+from sealbook.domain.ledger import LEDGER_STREAM, MapHeads, ReplaceLog
+from sealbook.domain.ledger import Command as OwnOfLedger
+
+ACTOR, CHANNEL = "sealer", "batch"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sealed:
+    """What a run came to. `unsealable` says why the log ends before the ledger does."""
+
+    checkpoint: Checkpoint
+    events: int
+    unsealable: Unsealable | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealDesk:
+    """`signer` gives the log's key by the log's name; it makes one where there is none."""
+
+    folder: SealFolder
+    store: EventStore
+    rows: LedgerRows
+    keys: Keys
+    signer: Callable[[str], LogSigner]
+
+    @contextmanager
+    def sealer(self, origin: str | None = None) -> Generator[Sealer]:
+        """Open the log until the block ends. Raises Unavailable while another does, SealBroken."""
+        with self.folder.locked():
+            name = self._origin(origin)
+            signer = self.signer(name)
+            self.folder.trust_log([log_key(signer)])
+            sealer = Sealer(self.folder, origin=name, signers=[signer], keys=self.keys, rows=self.rows)
+            try:
+                yield sealer
+            finally:
+                sealer.close()
+
+    def seal(self, sealer: Sealer, *, advanced: Callable[[int], None] = lambda _position: None) -> Sealed:
+        """Seal all that the ledger holds now."""
+        begun, end = sealer.checkpoint.size, self.rows.end()
+        unsealable = None
+        while sealer.checkpoint.size < end and unsealable is None:
+            unsealable = sealer.seal()
+            advanced(sealer.checkpoint.size)
+        return Sealed(checkpoint=sealer.checkpoint, events=sealer.checkpoint.size - begun, unsealable=unsealable)
+
+    def map_heads(self, sealer: Sealer, *, at: datetime) -> int:
+        """Make the map of all that is sealed, note its root in the ledger and seal that; return its streams.
+
+        Raises Refused where the ledger knows of a larger one.
+        """
+        size = sealer.checkpoint.size
+        streams, root = make_map(self.folder.map_path(size), iter(sealer.heads))
+        noted = MapHeads(at=at, tree_size=size, streams=streams, root=root.hex())
+        self._note(noted, command_id=None)
+        self.seal(sealer)
+        self.folder.forget_old_maps()
+        return streams
+
+    def replace_log(self, origin: str, *, at: datetime, reason: str, approved_by: str) -> Path:
+        """End the log of a ledger that came back older; return where its folder is kept. Another may begin then.
+
+        Raises Refused without an approver, Unavailable where there is no log or the name is not another one.
+        """
+        with self.folder.locked():
+            note = self.folder.checkpoint()
+            if note is None:
+                raise Unavailable("nothing is sealed yet, so there is no log to replace")
+            ended = stands_at(note)
+            if origin == ended.origin:
+                raise Unavailable(f"{origin} is the log that ends: give the new one another name")
+            noted = ReplaceLog(
+                at=at,
+                origin=ended.origin,
+                tree_size=ended.size,
+                root=ended.root.hex(),
+                reason=reason,
+                approved_by=approved_by,
+            )
+            # Killed before the folder is set aside, it is run again, and the ledger notes it once.
+            self._note(noted, command_id=uuid5(LEDGER_STREAM, f"{ended.text} replaced"))
+            return self.folder.set_aside(ended.size)
+
+    def sealed_to(self) -> int:
+        """Return the last position that is sealed; 0 where nothing is."""
+        note = self.folder.checkpoint()
+        return 0 if note is None else stands_at(note).size
+
+    def prover(self) -> Prover:
+        return Prover(self.folder, self.rows)
+
+    def _note(self, command: OwnOfLedger, *, command_id: UUID | None) -> None:
+        request = OnLedger(command=command)
+        (outcome,) = execute(
+            self.store, [Command(request=request, command_id=command_id, actor=ACTOR, channel=CHANNEL)]
+        )
+        if outcome.refusal is not None:
+            raise Refused(outcome.refusal, outcome.message)
+
+    def _origin(self, wanted: str | None) -> str:
+        note = self.folder.checkpoint()
+        return wanted or (f"sealbook/{self.rows.ledger_id()}/0" if note is None else stands_at(note).origin)
+
+
+def file_signer(folder: Path) -> Callable[[str], LogSigner]:
+    """Return what gives the log's key from a file beside the folder of the seal, which may be published whole."""
+    keys = folder.with_name(f"{folder.name}-keys")
+    return lambda name: FileLogSigner.create(keys / f"{name.replace('/', '_')}.json", name=name)

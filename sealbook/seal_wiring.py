@@ -1,0 +1,32 @@
+"""The desk that seals a ledger: which folder, which key signs."""
+
+from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.keys.log_signer import LogSigner, Pkcs11LogSigner
+from sealbook.adapters.seal.checking import SealCheck
+from sealbook.adapters.seal.desk import SealDesk, file_signer
+from sealbook.adapters.seal.folder import SealFolder
+from sealbook.adapters.seal.rows import LedgerRows
+from sealbook.key_wiring import hsm_token
+from sealbook.settings import Settings
+
+
+def seal_desk(settings: Settings, store: PostgresEventStore) -> SealDesk:
+    """Return the desk of an open ledger. No key is looked for before something is to be signed."""
+    folder = settings.seal_folder
+
+    def signer_in_hsm(name: str) -> LogSigner:
+        return Pkcs11LogSigner.create(hsm_token(settings), name=name)
+
+    return SealDesk(
+        folder=SealFolder(folder),
+        store=store,
+        rows=LedgerRows(store.connection),
+        keys=store.keys,
+        signer=file_signer(folder) if settings.pkcs11_module is None else signer_in_hsm,
+    )
+
+
+def seal_check(settings: Settings) -> SealCheck | None:
+    """Return what compares a ledger with its seal; None where nothing is sealed in the folder."""
+    folder = SealFolder(settings.seal_folder)
+    return None if folder.checkpoint() is None else SealCheck(folder)
