@@ -46,23 +46,23 @@ lock: ## renew requirements.lock from pyproject.toml; needs uv
 		--output-file requirements.lock pyproject.toml
 
 clean: ## remove all that make made; ledgers stay
-	rm -rf .venv build dist *.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info verify/build verify/*.egg-info .coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	find . -name .git -prune -o -name sealbook-data -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # An environment that was not finished has no stamp, and is made anew. Where uv fails, pip may know a mirror.
-$(STAMP): requirements.lock pyproject.toml
+$(STAMP): requirements.lock pyproject.toml verify/pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Sealbook needs Python 3.11 or later: name one, e.g. make PYTHON=python3.12' >&2; exit 1; }
 	@if command -v uv >/dev/null \
 		&& $(PYTHON) -m venv --clear --without-pip .venv \
 		&& uv pip install --quiet --no-cache --python $(BIN)/python --require-hashes -r requirements.lock \
-		&& uv pip install --quiet --no-cache --python $(BIN)/python --no-deps -e .; then :; \
+		&& uv pip install --quiet --no-cache --python $(BIN)/python --no-deps -e . -e ./verify; then :; \
 	else \
 		$(PYTHON) -c 'import venv, ensurepip' || { \
 			echo 'Python came without venv: install it (Debian: apt install python3-venv) or uv' >&2; exit 1; }; \
 		echo 'Installing into .venv by pip, which takes about a minute.'; \
 		$(PYTHON) -m venv --clear .venv \
 		&& $(PIP_INSTALL) --require-hashes -r requirements.lock \
-		&& $(PIP_INSTALL) --no-deps -e .; \
+		&& $(PIP_INSTALL) --no-deps -e . -e ./verify; \
 	fi
 	@touch $@

@@ -4,10 +4,11 @@ import asyncio
 import os
 import time
 from array import array
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from random import Random
+from typing import Any
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,7 @@ from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.gatherer import Gatherer
 from sealbook.adapters.ids import new_id
 from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.keys.reach import keyring_of, reach_of_keys
 from sealbook.application.commands import Command
 from sealbook.application.requests import OnCredential
 from sealbook.domain.credential import Use, Used
@@ -47,6 +49,14 @@ class Place:
 
     dsn: str
     keys: Keys
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # To another process go the ways to the keys, not the keys.
+        return _place, (self.dsn, reach_of_keys(self.keys))
+
+
+def _place(dsn: str, reach: Mapping[str, Any]) -> Place:
+    return Place(dsn=dsn, keys=keyring_of(reach))
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

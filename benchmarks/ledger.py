@@ -15,7 +15,10 @@ from psycopg.conninfo import conninfo_to_dict
 from sealbook.adapters.eventstore import schema
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
 from sealbook.adapters.ids import new_id
-from sealbook.adapters.keys.memory import MemoryKeys
+from sealbook.adapters.keys import keystore
+from sealbook.adapters.keys.file_root import FileRoot
+from sealbook.adapters.keys.keyring import Keyring
+from sealbook.adapters.keys.keystore import Keystore
 from sealbook.adapters.keys.working import new_working_keys
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.databases import create_database
@@ -34,12 +37,15 @@ SINGLE_ROW = "INSERT INTO single_rows (body) VALUES ('twohundredbytes' || repeat
 @dataclass(frozen=True, slots=True)
 class Bench:
     server: EmbeddedServer
+    folder: Path
 
     @contextmanager
     def store(self, name: str) -> Generator[PostgresEventStore]:
         """Give a fresh ledger with one policy, in a database of that name."""
-        keys = MemoryKeys(new_working_keys())
-        dsn = create_database(self.server, name)
+        dsn, kept = create_database(self.server, name), create_database(self.server, f"{name}_keys")
+        root = FileRoot(self.folder / f"{name}-keys.json")
+        keystore.create_keystore(kept, root, new_working_keys())
+        keys = Keyring(Keystore(kept), root)
         with connected(dsn) as connection:
             schema.migrate(connection, keys=keys, new_id=new_id)
         store = PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom)
@@ -48,6 +54,7 @@ class Bench:
             yield store
         finally:
             store.close()
+            keys.close()
 
     def dsn(self, name: str) -> str:
         return self.server.dsn(name)
@@ -82,6 +89,6 @@ def bench() -> Generator[Bench]:
     folder = Path(tempfile.mkdtemp(prefix="sealbook-bench-"))
     try:
         with EmbeddedServer.join(folder / "ledger") as server:
-            yield Bench(server)
+            yield Bench(server, folder)
     finally:
         shutil.rmtree(folder)

@@ -184,6 +184,8 @@ def decide(state: Ledger, command: Command) -> tuple[Event, ...]:
             return _key_changed(state, command)
         case DropRecords(at=at, stream=stream, versions=versions, rule=rule, approved_by=approved_by):
             check_evidence(approved_by)
+            if stream == LEDGER_STREAM:
+                raise Refused(Refusal.MISMATCH, "what the ledger says of itself is kept: name another stream")
             dropped = RecordsDropped(at=at, stream=stream, versions=versions, rule=rule, approved_by=approved_by)
             return (dropped,)
         case ReplaceLog():

@@ -24,6 +24,7 @@ from sealbook.adapters.cli.session import (
     Place,
 )
 from sealbook.adapters.cli.what_if import check_lines, print_summaries
+from sealbook.adapters.seal.folder import POLICY
 from sealbook.application import bank, erasure, questions
 from sealbook.application.histories import histories_of_ledger
 from sealbook.application.names import Name, NameKind
@@ -68,7 +69,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
             if as_json:
                 print_json(questions.count(opened.store, as_of=opened.now, known_at=None))
             else:
-                _tell(opened, names)
+                told = _tell(opened, names)
+                _prove(opened, told)
                 _what_next(place, names[0])
 
 
@@ -101,7 +103,8 @@ def _known(opened: OpenLedger, names: list[str]) -> frozenset[str]:
     return taken | bank.erased_among(names) if opened.store.erasures(after=0) else taken
 
 
-def _tell(opened: OpenLedger, names: list[str]) -> None:
+def _tell(opened: OpenLedger, names: list[str]) -> str:
+    """Print the answers; return the name of the credential whose story was told."""
     print_line("1. TODAY'S COUNTS (sealbook report)")
     _print_counts(questions.count(opened.store, as_of=opened.now, known_at=None))
     name, entries = _telling(opened, names)
@@ -113,6 +116,23 @@ def _tell(opened: OpenLedger, names: list[str]) -> None:
         print_line(f"  {iso(moment)}: {standing.validity.state}. {why(standing)}")
     print_line(f"\n4. WHAT IF: three other policies over the same history (sealbook whatif --policy {COMPARED[0]} ...)")
     _compare(opened)
+    return name
+
+
+def _prove(opened: OpenLedger, name: str) -> None:
+    """Seal what there is, and hand out the proof of one history."""
+    print_line(f"\n5. THE PROOF OF THAT STORY (sealbook seal --map, sealbook export history {name})")
+    desk = opened.desk
+    with desk.sealer() as sealer:
+        desk.seal(sealer)
+        streams = desk.map_heads(sealer, at=opened.now)
+    stream = questions.find(opened.store, name, kinds=[NameKind.CREDENTIAL])
+    bundle = desk.prover().history(stream.bytes)
+    proof = desk.folder.path.with_name(f"{name}.proof")
+    proof.write_bytes(bundle.content)
+    print_line(f"  {sealer.checkpoint.size:,} events are sealed, and a map of {streams:,} streams.")
+    print_line(f"  All {bundle.events} events of {name} are in {proof}. Anybody can check that, without this ledger:")
+    print_line(f"  sealbook-verify history {proof} --policy {desk.folder.path / POLICY}")
 
 
 def _print_counts(counts: Report) -> None:

@@ -26,6 +26,7 @@ from sealbook.adapters.seal.tiles import SealBroken, TileWriter
 EVENTS_A_BATCH = 65_536
 FLUSHED_EVENTS = 1 << 20
 """After so many events the heads are written out: as many are read again after a power cut."""
+_ALTERED = "the ledger was altered, or is another or an older one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Sealer:
         self._tiles = TileWriter(folder.path, size=self.checkpoint.size, edges=folder.tiles.edges(self.checkpoint.size))
         self._heads = StreamHeads(folder.heads_path)
         self._flushed = self._heads.applied
+        self._recorded_us = 0
         if self._tiles.root() != self.checkpoint.root:
             raise SealBroken("the tiles do not lead to the root of the checkpoint: restore the folder from a copy")
         self._catch_up()
@@ -85,6 +87,7 @@ class Sealer:
         moved: dict[bytes, StreamHead] = {}
         unsealable = self._leaves(rows, hashes, moved)
         if hashes:
+            self._recorded_us = rows[len(hashes) - 1].recorded_us
             self._publish(hashes, moved)
         return unsealable
 
@@ -103,7 +106,7 @@ class Sealer:
         self, rows: Iterable[StoredRow], hashes: list[bytes], moved: dict[bytes, StreamHead]
     ) -> Unsealable | None:
         """Add the leaf hashes of rows, and the heads that they leave, up to a row that cannot be sealed."""
-        expected, recorded_before = self.checkpoint.size, 0
+        expected, recorded_before = self.checkpoint.size, self._recorded_us
         head_of, fits, pack = self._heads.get, self._keys.mac_fits, ENTRY.pack
         for position, stream, version, recorded_us, salt, mac, body in rows:
             expected += 1
@@ -145,11 +148,13 @@ class Sealer:
             rows = self._rows.after(after, min(EVENTS_A_BATCH, self.checkpoint.size - after))
             if not rows:
                 return
-            moved = {
-                stream: StreamHead(position, version, self._sealed_leaf(position))
-                for position, stream, version, *_ in rows
-            }
-            self._heads.apply(moved, applied=rows[-1][0])
+            moved: dict[bytes, StreamHead] = {}
+            for row in rows:
+                before = moved.get(row.stream) or self._heads.get(row.stream)
+                # A run that was killed may have put in what comes later: then the ledger says what came before.
+                known = before.leaf if before.position < row.position else None
+                moved[row.stream] = StreamHead(row.position, row.version, self._checked_leaf(row, previous=known))
+            self._heads.apply(moved, applied=rows[-1].position)
 
     def _sealed_leaf(self, position: int) -> bytes:
         return self._folder.tiles.node(self.checkpoint.size)(0, position - 1)
@@ -161,15 +166,19 @@ class Sealer:
             raise SealBroken(
                 f"the ledger ends at position {end}, the seal at {size}: the ledger was restored from an older backup"
             )
-        if size and self._leaf_in_ledger(size) != self._sealed_leaf(size):
-            raise SealBroken(
-                f"position {size} is not what was sealed there: the ledger was altered, or is another or an older one"
-            )
+        if size:
+            (row,) = self._rows.after(size - 1, 1) or (None,)
+            if row is None or row.position != size:
+                raise SealBroken(f"position {size} is missing: {_ALTERED}")
+            self._checked_leaf(row)
+            self._recorded_us = row.recorded_us
 
-    def _leaf_in_ledger(self, position: int) -> bytes | None:
-        (row,) = self._rows.after(position - 1, 1) or (None,)
-        if row is None or row.position != position:
-            return None
-        before = None if row.version == 1 else self._rows.place(row.stream, row.version - 1)
-        previous = self._sealed_leaf(before) if before is not None and before < position else NO_LEAF
-        return leaf_of(row, previous=previous).hash
+    def _checked_leaf(self, row: StoredRow, *, previous: bytes | None = None) -> bytes:
+        """Return the leaf that was sealed for a row, which must still make it. Raises SealBroken."""
+        if previous is None:
+            place = None if row.version == 1 else self._rows.place(row.stream, row.version - 1)
+            previous = self._sealed_leaf(place) if place is not None and place < row.position else NO_LEAF
+        leaf = leaf_of(row, previous=previous).hash
+        if leaf != self._sealed_leaf(row.position):
+            raise SealBroken(f"position {row.position} is not what was sealed there: {_ALTERED}")
+        return leaf

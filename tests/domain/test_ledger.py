@@ -6,6 +6,7 @@ import pytest
 
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.ledger import (
+    LEDGER_STREAM,
     NEW,
     ChangeKey,
     Command,
@@ -83,6 +84,11 @@ def test_the_ledger_notes(history: list[Event], command: Command, events: tuple[
         ([], map_of(5, "short"), Refusal.MISMATCH),
         ([changed(KeyPurpose.LOG, 3)], ChangeKey(at=MONDAY, purpose=KeyPurpose.LOG, key_id=2), Refusal.SEAL_ORDER),
         ([], DropRecords(at=MONDAY, stream=STREAM, versions=3, rule="act 22", approved_by=""), Refusal.EVIDENCE),
+        (
+            [],
+            DropRecords(at=MONDAY, stream=LEDGER_STREAM, versions=3, rule="act 22", approved_by="officer-1"),
+            Refusal.MISMATCH,
+        ),
         ([], replace_log(approved_by=""), Refusal.EVIDENCE),
         ([], replace_log(root="AB" * 32), Refusal.MISMATCH),
     ],

@@ -17,6 +17,7 @@ from sealbook.adapters.seal.desk import SealDesk
 from sealbook.adapters.seal.head_map import make_map
 from sealbook.adapters.seal.rows import StoredRow
 from sealbook.adapters.seal.stream_heads import StreamHead
+from sealbook.adapters.seal.tiles import SealBroken
 from sealbook.application.ledger import execute
 from sealbook.application.ports import LedgerDamaged
 from sealbook.application.record_keeping import OnLedger
@@ -83,6 +84,18 @@ def test_a_sealed_row_is_deleted(bank: Bank, auditor: Auditor, which: str) -> No
     with pytest.raises(LedgerDamaged):
         bank.desk.prover().history(HELD.bytes)
     assert auditor.whole(bank).found == (DISPROVED, "tile", position)
+
+
+def test_a_sealed_row_is_edited_while_the_sealer_reads_all_anew(bank: Bank) -> None:
+    """Yields nothing: what the sealer fills its lost table of heads with is compared with what it sealed."""
+    sealed(bank.desk)
+    position = bank.position(len(bank.rows(HELD)))
+    bank.desk.folder.heads_path.unlink()
+    bank.alter("UPDATE sealbook.events SET stream = gen_random_uuid(), version = 1 WHERE position = %s", position)
+    live(bank.store, seed=1, credentials=1)
+
+    with pytest.raises(SealBroken, match=f"position {position} is not what was sealed there"):
+        mapped(bank.desk)
 
 
 def test_a_sealed_row_is_deleted_and_the_gap_is_closed(bank: Bank, auditor: Auditor) -> None:
@@ -281,16 +294,19 @@ def note_map(desk: SealDesk, heads: dict[bytes, StreamHead], *, size: int) -> No
 # --- Backdating
 
 
-def test_an_unsealed_event_is_dated_before_the_one_that_it_follows(bank: Bank) -> None:
+@pytest.mark.parametrize("nth", [1, 4], ids=["the first since the log was sealed", "a later one"])
+def test_an_unsealed_event_is_dated_before_the_one_that_it_follows(bank: Bank, nth: int) -> None:
     """Yields an alarm: times never go back."""
     size = sealed(bank.desk).checkpoint.size
     live(bank.store, seed=1, credentials=1)
-    bank.alter("UPDATE sealbook.events SET recorded_at = recorded_at - interval '1 day' WHERE position = %s", size + 4)
+    bank.alter(
+        "UPDATE sealbook.events SET recorded_at = recorded_at - interval '1 day' WHERE position = %s", size + nth
+    )
 
     done = sealed(bank.desk)
 
     assert done.unsealable is not None
-    assert (done.unsealable.position, done.checkpoint.size) == (size + 4, size + 3)
+    assert (done.unsealable.position, done.checkpoint.size) == (size + nth, size + nth - 1)
     assert "recorded before the one that it follows" in str(done.unsealable)
 
 

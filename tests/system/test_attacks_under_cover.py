@@ -15,6 +15,7 @@ from sealbook.application.erasure import erase
 from sealbook.application.ledger import execute
 from sealbook.application.requests import CloseCustomer, OnCredential
 from sealbook.domain.credential import Revoke
+from sealbook.domain.ledger import LEDGER_STREAM
 from tests.adapters.seal.sealing import mapped, sealed
 from tests.commands import A_YEAR_LATER, Script
 from tests.system.attacking import BAD_INPUT, CANNOT_TELL, DISPROVED, PROVEN, Auditor, Bank, careless_dump
@@ -22,6 +23,7 @@ from tests.system.handing_over import (
     DROPPED,
     DROPS,
     EVENTS,
+    HELD,
     Bundle,
     Handed,
     close,
@@ -30,6 +32,8 @@ from tests.system.handing_over import (
     encode,
 )
 
+STREAM_DROPPED = 8
+"""Where the body of ledger.records_dropped has the stream."""
 LONG_AFTER = datetime(2040, 1, 1, tzinfo=UTC)
 
 
@@ -116,6 +120,18 @@ def test_a_body_is_destroyed_in_the_ledger(handed: Handed) -> None:
     assert handed.full(1, 2, 3, 4).found == (DISPROVED, "records_dropped", position)
     said = handed.auditor.full(handed.folder, careless_dump(handed.rows, destroyed=lied))
     assert said.found == (DISPROVED, "tile", position)
+
+
+def test_a_map_is_destroyed(bank: Bank, auditor: Auditor) -> None:
+    """Yields nothing, even with all keys: a false map that could be destroyed would leave no trace of the fraud."""
+    mapped(bank.desk)
+    told = bank.rows()[-1]
+    reason = drop(bank, Script(seed=8), HELD, told.version)
+    bank.rewrite(reason, key_stolen=True, place=STREAM_DROPPED, said=LEDGER_STREAM.bytes)
+    sealed(bank.desk)
+    dump = careless_dump(bank.rows(), destroyed={told.position: closed(told)})
+
+    assert auditor.full(bank.folder, dump).found == (DISPROVED, "records_dropped", told.position)
 
 
 def test_a_body_is_destroyed_before_its_reason_is_sealed(bank: Bank, auditor: Auditor) -> None:

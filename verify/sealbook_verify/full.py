@@ -123,6 +123,9 @@ class Audit:
     def _note_destroyed(self, position: int, stream: bytes, version: int, content: bytes) -> int:
         if len(content) != 1 + len(NO_LEAF) or not EVENT <= content[0] <= max(KINDS.values()):
             raise Disproved("kind", "a destroyed body leaves a kind and a commitment, and these are none", position)
+        if stream == LEDGER_STREAM:
+            # These are the maps, and the reasons for the others: without them, nobody could tell a false one.
+            raise Disproved("records_dropped", "the ledger's own events are never destroyed", position)
         self.destroyed += 1
         self.uncovered[stream] = (version, position)
         return content[0]
