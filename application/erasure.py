@@ -37,6 +37,10 @@ class SubjectKeys(Protocol):
         """Return the position up to which the log's erasures are carried out on these keys."""
         ...
 
+    def begin_again(self) -> Collection[UUID]:
+        """Note that no erasure of the ledger is carried out; return every subject whose keys are destroyed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reconciled:
@@ -108,11 +112,23 @@ def reconcile(store: EventStore, keys: SubjectKeys) -> Reconciled:
     return _carry_out(store, keys, after=done)
 
 
+def reconcile_restored(store: EventStore, keys: SubjectKeys) -> tuple[Reconciled, list[UUID]]:
+    """Go on with a ledger that was restored from an older backup, and its losses accepted.
+
+    Return what was carried out, and whom the ledger has lost the erasure of: their keys are gone, and they are to be
+    erased again. Doing it twice changes nothing.
+    """
+    destroyed = set(keys.begin_again())
+    done = _carry_out(store, keys, after=0)
+    return done, sorted(destroyed - {each.subject for each in store.erasures(after=0)})
+
+
 def ahead(done: int, last: int) -> str:
     """Return what is said of a keystore that knows of an erasure beyond the ledger's end."""
     return (
         f"the ledger ends at position {last} and its keystore carried out an erasure at {done}:"
-        " the ledger was restored from an older backup; bring back a newer one"
+        " the ledger was restored from an older backup; bring back a newer one, or accept the loss with"
+        " sealbook keys reconcile --restored"
     )
 
 

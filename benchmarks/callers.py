@@ -1,6 +1,7 @@
 """Concurrent callers of one writer: each sends a use, waits until it is durable, and sends the next."""
 
 import asyncio
+import atexit
 import os
 import time
 from array import array
@@ -56,7 +57,9 @@ class Place:
 
 
 def _place(dsn: str, reach: Mapping[str, Any]) -> Place:
-    return Place(dsn=dsn, keys=keyring_of(reach))
+    keys = keyring_of(reach)
+    atexit.register(keys.close)
+    return Place(dsn=dsn, keys=keys)
 
 
 def percentile(values: Sequence[float], percent: int) -> float:

@@ -6,6 +6,7 @@ from sealbook.adapters.seal.checking import SealCheck
 from sealbook.adapters.seal.desk import SealDesk, file_signer
 from sealbook.adapters.seal.folder import SealFolder
 from sealbook.adapters.seal.rows import LedgerRows
+from sealbook.application.ports import LedgerDamaged
 from sealbook.key_wiring import hsm_token
 from sealbook.settings import Settings
 
@@ -30,3 +31,16 @@ def seal_check(settings: Settings) -> SealCheck | None:
     """Return what compares a ledger with its seal; None where nothing is sealed in the folder."""
     folder = SealFolder(settings.seal_folder)
     return None if folder.checkpoint() is None else SealCheck(folder)
+
+
+def found_seal(settings: Settings) -> tuple[str, str, bool]:
+    """Return what doctor says of the seal: how far it is, and whether the folder agrees with itself."""
+    folder = settings.seal_folder
+    try:
+        check = seal_check(settings)
+        wrong = [] if check is None else list(check.of_the_log())
+    except LedgerDamaged as error:
+        return "seal", str(error), False
+    if check is None:
+        return "seal", f"{folder}: nothing is sealed yet", True
+    return "seal", "; ".join(wrong) or f"{folder}: {check.size:,} events", not wrong

@@ -28,7 +28,7 @@ from sealbook.application.ports import Unavailable
 from sealbook.domain.kind_document import KindBook
 from sealbook.domain.presets import preset_kinds
 from sealbook.key_wiring import bind, has_ledger, make_keystore, opened_keyring
-from sealbook.seal_wiring import seal_check, seal_desk
+from sealbook.seal_wiring import found_seal, seal_check, seal_desk
 from sealbook.settings import Settings
 
 DATA_FOLDER = "pgdata"
@@ -105,6 +105,7 @@ class Wiring:
             ("python", platform.python_version(), True),
             _found_postgres(settings),
             _found_ledger(self, place, settings),
+            found_seal(settings),
         ]
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.adopting import adopted
@@ -19,8 +20,11 @@ from benchmarks.meter import metered
 from benchmarks.writers import routed
 from sealbook.adapters.eventstore.fsck import Fsck
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
-from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.keys.file_root import FileRoot
+from sealbook.adapters.keys.keyring import Keyring
+from sealbook.adapters.keys.keystore import Keystore
 from sealbook.application.ledger import execute
+from tests.conftest import KeptKeys
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALLEST = ("--rounds", "1", "--seconds", "0.1", "--size", "60")
@@ -118,13 +122,15 @@ def test_uses_that_were_acknowledged_are_compared_with_those_recorded(founded: P
 
 
 def test_a_filled_ledger_is_as_the_ledger_itself_would_have_written_it(
-    founded: PostgresEventStore, ledger_dsn: str, keys: Keys
+    founded: PostgresEventStore, ledger_dsn: str, kept_keys: KeptKeys
 ) -> None:
     count = BLOCK + 1
+    with kept_keys.of_ledger(str(conninfo_to_dict(ledger_dsn)["dbname"])) as place:
+        keys = Keyring(Keystore(place), FileRoot(kept_keys.key_file))
+        credentials = filled(Place(dsn=ledger_dsn, keys=keys), count)
+        keys.close()
 
-    credentials = filled(Place(dsn=ledger_dsn, keys=keys), count)
-
-    assert list(Fsck(founded.connection, keys=keys).findings()) == []
+    assert list(Fsck(founded.connection, keys=founded.keys).findings()) == []
     assert founded.last_position() == 1 + count * EVENTS_A_HOLDING
     assert len(set(credentials)) == count
     history = founded.stream(credentials[-1])

@@ -77,6 +77,10 @@ def _register_erase(app: typer.Typer, composition: Composition) -> None:
 def _register_reconcile(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def reconcile(
+        restored: Annotated[
+            bool,
+            typer.Option("--restored", help="The ledger came back from an older backup, and what it lost is accepted."),
+        ] = False,
         as_json: JsonOption = False,
         ledger: LedgerOption = None,
         dsn: DsnOption = None,
@@ -84,9 +88,13 @@ def _register_reconcile(app: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Carry out on the keys what the ledger has erased: after a crash, or a keystore put back from a backup."""
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys), reconciling=True) as opened:
-            done = erasure.reconcile(opened.store, opened.keys)
+            lost: list[UUID] = []
+            if restored:
+                done, lost = erasure.reconcile_restored(opened.store, opened.keys)
+            else:
+                done = erasure.reconcile(opened.store, opened.keys)
         if as_json:
-            print_json(asdict(done))
+            print_json({**asdict(done), **({"erase_again": lost} if restored else {})})
         elif done.subjects:
             print_line(
                 f"Erased {counted(done.subjects, 'subject')}, {counted(done.keys_destroyed, 'key')} destroyed:"
@@ -94,6 +102,8 @@ def _register_reconcile(app: typer.Typer, composition: Composition) -> None:
             )
         else:
             print_line("The keys are as far as the ledger's erasures.")
+        for subject in [] if as_json else lost:
+            print_line(f"The ledger has lost that {subject} was erased; its keys are gone: erase it again.")
 
 
 def _register_hold(app: typer.Typer, composition: Composition) -> None:

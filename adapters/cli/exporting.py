@@ -1,9 +1,10 @@
 """export: what an outsider gets to check, one file for one claim."""
 
 import os
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 from uuid import UUID
 
 import typer
@@ -27,9 +28,7 @@ from sealbook.application.ports import EventStore
 from sealbook.domain.errors import Refused
 
 _PROVABLE = (NameKind.CREDENTIAL, NameKind.CUSTOMER, NameKind.DEVICE_KEY, NameKind.POLICY)
-OutOption = Annotated[
-    Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it; - is standard output.")
-]
+OutOption = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")]
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
@@ -64,7 +63,8 @@ def _register_history(export: typer.Typer, composition: Composition) -> None:
         with composition.open(place) as opened:
             stream = _stream(opened.store, name)
             bundle = opened.desk.prover().history(stream.bytes, known_at=known_at)
-        _write(out, bundle.content)
+        with _whole(out) as file:
+            file.write(bundle.content)
         if as_json:
             print_json({"stream": stream, "events": bundle.events, "complete_to": bundle.complete_to, "file": out})
         else:
@@ -94,7 +94,9 @@ def _register_entry(export: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Prove that an event is in the log (C2SP tlog-proof)."""
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened:
-            _write(out, opened.desk.prover().entry(position).encode())
+            proof = opened.desk.prover().entry(position)
+        with _whole(out) as file:
+            file.write(proof.encode())
 
 
 def _register_growth(export: typer.Typer, composition: Composition) -> None:
@@ -113,7 +115,9 @@ def _register_growth(export: typer.Typer, composition: Composition) -> None:
         except (OSError, UnicodeDecodeError, BadNote) as bad:
             raise BadInput(f"{old} is no checkpoint: {bad}") from None
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened:
-            _write(out, opened.desk.prover().growth(size).encode())
+            proof = opened.desk.prover().growth(size)
+        with _whole(out) as file:
+            file.write(proof.encode())
 
 
 def _register_events(export: typer.Typer, composition: Composition) -> None:
@@ -128,25 +132,29 @@ def _register_events(export: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Write all sealed events, for a full verification beside the folder of the seal."""
         place = Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)
-        with composition.open(place) as opened, progress("writing", "events") as advanced:
-            draft = _draft(out)
-            with draft.open("wb") as file:
-                count = opened.desk.prover().dump(file, advanced)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(out)
+        with composition.open(place) as opened, progress("writing", "events") as advanced, _whole(out) as file:
+            count = opened.desk.prover().dump(file, advanced)
         if as_json:
             print_json({"events": count, "file": out})
         else:
             print_line(f"{counted(count, 'event')} in {out}.")
 
 
-def _write(path: Path, content: bytes) -> None:
-    draft = _draft(path)
-    draft.write_bytes(content)
-    draft.rename(path)
-
-
-def _draft(path: Path) -> Path:
-    # Whole or not at all, whatever happens meanwhile.
-    return path.with_name(f".{path.name}.{os.getpid()}")
+@contextmanager
+def _whole(path: Path) -> Generator[BinaryIO]:
+    """Give a file that takes its place when the block ends well; else, whatever happens, it was never there."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        if path.is_dir():
+            raise BadInput(f"{path} cannot be written: it is a folder")
+        file = draft.open("wb")
+    except OSError as error:
+        raise BadInput(f"{path} cannot be written: {(error.strerror or 'unknown').lower()}") from None
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+    finally:
+        draft.unlink(missing_ok=True)

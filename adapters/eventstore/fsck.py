@@ -17,6 +17,7 @@ from sealbook.adapters.keys.port import Keys
 from sealbook.adapters.seal.checking import SealCheck
 from sealbook.adapters.seal.rows import LedgerRows, StoredRow
 from sealbook.application.ports import NO_HEAD, Head, LedgerDamaged
+from sealbook.domain.customer import PersonalDataErased
 from sealbook.domain.errors import Refused
 from sealbook.domain.ledger import LEDGER_STREAM, RecordsDropped
 
@@ -28,6 +29,7 @@ _ENDS = """
     ) FROM sealbook.books b WHERE b.book = %s
 """
 _APART = "SELECT stream FROM sealbook.streams_apart WHERE book = %s"
+_ERASED = "SELECT subject FROM sealbook.erasures WHERE book = %s"
 _HEADS = """
     SELECT stream, version, latest_at, state FROM sealbook.heads
     WHERE book = %s AND stream > %s ORDER BY stream LIMIT %s
@@ -49,6 +51,7 @@ class Fsck:
         self._outdated_heads = 0
         self._rows = LedgerRows(connection)
         self._apart: set[UUID] = set()
+        self._erased: set[UUID] = set()
         self._dropped: dict[UUID, int] = {}
 
     def findings(
@@ -63,6 +66,7 @@ class Fsck:
         """
         with translated():
             self._apart = {stream for (stream,) in self._connection.execute(_APART, [BOOK]).fetchall()}
+            self._erased = {subject for (subject,) in self._connection.execute(_ERASED, [BOOK]).fetchall()}
             self._dropped = self._drops()
             yield from () if self._seal is None else self._seal.of_the_log()
             yield from self._log(advanced)
@@ -109,7 +113,10 @@ class Fsck:
 
     def _fold_of(self, stream: UUID, row: StoredRow) -> Iterator[str]:
         try:
-            self._folds[stream] = self._folds.get(stream, NO_HEAD).after(decode_canonical(row.body).event)
+            event = decode_canonical(row.body).event
+            if isinstance(event, PersonalDataErased) and stream not in self._erased:
+                yield f"position {row.position} erased customer {stream}, and the ledger no longer knows of it"
+            self._folds[stream] = self._folds.get(stream, NO_HEAD).after(event)
         except (LedgerDamaged, Refused, TypeError) as error:
             yield f"position {row.position} does not fold: {error}"
 

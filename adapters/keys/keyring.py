@@ -107,6 +107,9 @@ class Keyring:
     def reconciled_to(self) -> int:
         return self._store.run(keystore.reconciled_to)
 
+    def begin_again(self) -> Collection[UUID]:
+        return self._store.run(keystore.begin_again)
+
     def reload(self) -> None:
         """Go over to the keys in force now. Raises Unavailable."""
         self._working = self._learned()

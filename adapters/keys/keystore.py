@@ -266,6 +266,13 @@ def destroy(connection: Connection, subjects: Collection[UUID], position: int) -
     return len(touched)
 
 
+def begin_again(connection: Connection) -> list[UUID]:
+    """Note that no erasure is carried out here; return the subjects whose keys are destroyed, which stay so."""
+    hold_alone(connection)
+    connection.execute("UPDATE sealbook_keys.state SET reconciled_to = 0")
+    return [subject for (subject,) in connection.execute("SELECT subject FROM sealbook_keys.destroyed").fetchall()]
+
+
 def reconciled_to(connection: Connection) -> int:
     return int(_one(connection, "SELECT reconciled_to FROM sealbook_keys.state"))
 

@@ -57,3 +57,7 @@ class MemoryKeys:
 
     def reconciled_to(self) -> int:
         return self._reconciled_to
+
+    def begin_again(self) -> Collection[UUID]:
+        self._reconciled_to = 0
+        return list(self._destroyed)

@@ -71,3 +71,10 @@ class Keys(Protocol):
     def reconciled_to(self) -> int:
         """Return the position up to which the log's erasures are carried out on these keys."""
         ...
+
+    def begin_again(self) -> Collection[UUID]:
+        """Note that no erasure of the ledger is carried out; return every subject whose keys are destroyed.
+
+        For a ledger that came back older than these keys: it may erase again where it did.
+        """
+        ...

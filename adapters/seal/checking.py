@@ -21,6 +21,11 @@ class SealCheck:
         self._size = 0 if self._checkpoint is None else self._checkpoint.size
         self._node = folder.tiles.node(self._size)
 
+    @property
+    def size(self) -> int:
+        """How many events are sealed."""
+        return self._size
+
     def of_the_log(self) -> Iterator[str]:
         """Yield where the folder contradicts itself: its checkpoint is signed, and its tiles lead to it."""
         note = self._folder.checkpoint()

@@ -40,7 +40,7 @@ KNOWN = Customer(subkind=HolderSubkind.INDIVIDUAL)
 FILE = b"the digest of a file"
 LEDGER_TABLES = (
     *("ledger", "books", "events", "heads", "names", "vault", "erasures"),
-    *("commands", "commands_default", "imports", "migrations"),
+    *("events_apart", "streams_apart", "commands", "commands_default", "imports", "migrations"),
 )
 
 

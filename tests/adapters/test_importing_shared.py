@@ -3,12 +3,13 @@
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from sealbook.adapters.child_process import Message
 from sealbook.adapters.eventstore.memory import MemoryEventStore
@@ -18,13 +19,28 @@ from sealbook.adapters.importing import shared
 from sealbook.adapters.importing.shared import SHARED_FROM_LINES, SHARES, import_shared
 from sealbook.adapters.importing.task import ImportTask
 from sealbook.adapters.importing.worker import Worker
+from sealbook.adapters.keys.file_root import FileRoot
+from sealbook.adapters.keys.keyring import Keyring
+from sealbook.adapters.keys.keystore import Keystore
 from sealbook.application.importing import Advanced, ImportResult, LineError, OtherOptions, Row
 from sealbook.application.ports import EventStore, Unavailable
 from sealbook.domain.values import Kind
+from tests.conftest import KeptKeys
 
 CUSTOMERS = 30
 BEGIN = datetime(2020, 1, 1, tzinfo=UTC)
 Line = dict[str, str]
+
+
+@pytest.fixture
+def postgres_store(ledger_dsn: str, kept_keys: KeptKeys) -> Iterator[PostgresEventStore]:
+    """Over keys that another process can have too."""
+    with kept_keys.of_ledger(str(conninfo_to_dict(ledger_dsn)["dbname"])) as place:
+        keys = Keyring(Keystore(place), FileRoot(kept_keys.key_file))
+        store = PostgresEventStore.connect(ledger_dsn, keys=keys, randomness=os.urandom)
+        yield store
+        store.close()
+        keys.close()
 
 
 def lives(*, uses: int = 10) -> list[Line]:

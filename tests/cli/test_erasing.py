@@ -151,3 +151,40 @@ def rows(dsn: str) -> list[tuple[object, ...]]:
     query = "SELECT position, body FROM sealbook.events UNION ALL SELECT 0, digest FROM sealbook.names ORDER BY 1, 2"
     with psycopg.connect(dsn) as connection:
         return connection.execute(query.encode()).fetchall()
+
+
+def test_a_ledger_that_came_back_older_than_its_keys_is_served_again_once_that_is_accepted(
+    over: str,
+) -> None:
+    name = str(conninfo_to_dict(over)["dbname"])
+    copied = f"{name}_before"
+    administer(over, "CREATE DATABASE {} TEMPLATE {}", copied, name)
+    erased = sealbook("keys", "erase", "Hong Gildong", *APPROVED, "--json").answer["customer"]
+    administer(over, "DROP DATABASE {} WITH (FORCE)", name)
+    administer(over, "ALTER DATABASE {} RENAME TO {}", copied, name)
+
+    sealbook("show", "C2").failed(3, "restored from an older backup", "sealbook keys reconcile --restored")
+    sealbook("keys", "reconcile").failed(3, "restored from an older backup")
+    answer = sealbook("keys", "reconcile", "--restored", "--json").answer
+
+    assert answer["erase_again"] == [erased]
+    assert sealbook("show", "C2", "--json").code == 0
+    again = sealbook("keys", "erase", erased, *APPROVED, "--json").answer
+    assert again["position"] is not None
+    assert sealbook("keys", "reconcile", "--restored", "--json").answer["erase_again"] == []
+
+
+def test_an_erasure_that_the_ledger_no_longer_knows_of_is_found(over: str) -> None:
+    erased = sealbook("keys", "erase", "Hong Gildong", *APPROVED, "--json").answer
+    with psycopg.connect(over) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM sealbook.erasures")
+
+    said = sealbook("fsck", "--json")
+
+    assert said.code == 1
+    (finding,) = said.rows[0]["findings"]
+    assert (
+        finding
+        == f"position {erased['position']} erased customer {erased['customer']}, and the ledger no longer knows of it"
+    )

@@ -1,0 +1,156 @@
+"""seal, export and retention, as the bank types them; sealbook-verify, as the auditor does."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from tests.cli.terminal import REPOSITORY, Said, apart, begun, sealbook
+
+UNKNOWN = "01890000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture(autouse=True)
+def seal(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SEALBOOK_SEAL", str(folder / "seal"))
+    return folder / "seal"
+
+
+def verify(*typed: str | Path) -> Said:
+    """Run the auditor's program, in a process that knows nothing of the ledger."""
+    words = [sys.executable, "-m", "sealbook_verify", *map(str, typed), "--policy", "seal/policy"]
+    done = subprocess.run(
+        words, env={"PYTHONPATH": str(REPOSITORY / "verify")}, capture_output=True, text=True, check=False
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.usefixtures("lived")
+def test_from_a_ledger_to_a_verdict(seal: Path) -> None:
+    sealed = sealbook("seal", "--map", "--json").answer
+    assert (sealed["events"], sealed["size"], sealed["unsealable"]) == (9, 10, None)
+
+    exported = sealbook("export", "history", "C1", "-o", "c1.proof", "--json").answer
+    proven = verify("history", "c1.proof")
+    assert (proven.code, exported["complete_to"]) == (0, 9)
+    assert proven.out.startswith(f"PROVEN: the history of {exported['stream']}")
+
+    assert sealbook("export", "history", UNKNOWN, "-o", "none.proof").code == 0
+    assert verify("history", "none.proof", "--stream", UNKNOWN).code == 0
+    assert verify("history", "none.proof").code == 2
+    assert sealbook("export", "entry", "3", "-o", "entry.tlog-proof").code == 0
+    assert verify("entry", "entry.tlog-proof").code == 0
+    old = (seal / "checkpoint").read_text()
+    Path("old").write_text(old)
+    assert sealbook("seal", "--map").code == 0
+    assert sealbook("export", "growth", "old", "-o", "growth").code == 0
+    assert verify("growth", "old", seal / "checkpoint", "growth").code == 0
+    assert sealbook("export", "events", "-o", "events", "--json").answer["events"] == 11
+    assert verify("full", seal, "events").code == 0
+    assert "11 events" in sealbook("doctor", "--json").answer["seal"]["found"]
+
+
+def test_an_event_that_was_altered_ends_the_log_and_the_exit_code_says_so(lived: str) -> None:
+    with psycopg.connect(lived) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("UPDATE sealbook.events SET body = sha256(body) WHERE position = 5")
+
+    said = sealbook("seal", "--map", "--json")
+
+    (answer,) = said.rows
+    assert (said.code, answer["size"], answer["streams_mapped"]) == (1, 4, None)
+    assert answer["unsealable"].startswith("position 5 cannot be sealed: its MAC does not fit")
+    assert sealbook("seal").err.startswith("sealbook: position 5 cannot be sealed")
+
+
+def test_an_older_ledger_is_refused_until_another_log_begins(lived: str, seal: Path) -> None:
+    assert sealbook("seal", "--map").code == 0
+    name = str(conninfo_to_dict(lived)["dbname"])
+    with psycopg.connect(lived) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("DELETE FROM sealbook.events WHERE position > 8")
+        connection.execute(
+            "DELETE FROM sealbook.heads h WHERE NOT EXISTS (SELECT FROM sealbook.events e WHERE e.stream = h.stream)"
+        )
+        connection.execute("UPDATE sealbook.books SET position = 8")
+    assert name
+
+    sealbook("seal").failed(3, "ends at position 8, the seal at 10", "older backup")
+    sealbook("seal", "--new-log", "--origin", "bank.example/2").failed(2, "--approved-by")
+    begun_anew = ("--new-log", "--origin", "bank.example/2", "--reason", "restored", "--approved-by", "officer-7")
+    said = sealbook("seal", *begun_anew, "--json")
+
+    assert (said.code, said.rows[0]["origin"], said.rows[0]["size"]) == (0, "bank.example/2", 9)
+    assert "seal-ended-at-10" in said.err
+    assert (seal.with_name("seal-ended-at-10") / "checkpoint").exists()
+    sealbook("seal", *begun_anew).failed(3, "give the new one another name")
+
+
+@pytest.mark.usefixtures("lived")
+@pytest.mark.parametrize(
+    ("typed", "code", "needle"),
+    [
+        (("export", "history", "C1", "-o", "x"), 3, "nothing is sealed yet: run sealbook seal --map"),
+        (("export", "entry", "1", "-o", "x"), 3, "nothing is sealed yet"),
+        (("export", "growth", "missing", "-o", "x"), 2, "missing is no checkpoint"),
+        (("export", "growth", "life.jsonl", "-o", "x"), 2, "life.jsonl is no checkpoint"),
+        (("export", "history", "C1"), 2, "--out"),
+        (("export", "entry", "0", "-o", "x"), 2, "greater than or equal to 1"),
+        (("seal", "--follow", "--map"), 2, "exclude each other"),
+        (("seal", "--origin", "two words"), 2, "--origin is a name without spaces"),
+        (("seal", "--origin", ""), 2, "--origin is a name"),
+        (("seal", "--new-log"), 2, "--new-log needs --origin"),
+        (("retention", "run"), 2, "give --approved-by"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(typed: tuple[str, ...], code: int, needle: str) -> None:
+    sealbook(*typed).failed(code, needle)
+    assert not Path("x").exists()
+
+
+@pytest.mark.usefixtures("lived")
+def test_what_is_not_there_or_not_to_be_written_is_said_in_one_line(folder: Path) -> None:
+    assert sealbook("seal", "--map").code == 0
+
+    sealbook("export", "history", "nobody", "-o", "x").failed(1, "not_found")
+    sealbook("export", "entry", "11", "-o", "x").failed(3, "position 11 is not sealed")
+    sealbook("export", "history", "C1", "-o", "no/such/folder/x").failed(2, "cannot be written")
+    sealbook("export", "history", "C1", "-o", folder).failed(2, "cannot be written")
+    sealbook("export", "events", "-o", "no/such/folder/x").failed(2, "cannot be written")
+    sealbook("seal", "--origin", "another").failed(3, "this folder is of the log")
+
+
+def test_it_follows_until_it_is_ended(lived: str, folder: Path, seal: Path) -> None:
+    assert lived
+    child = begun("seal", "--follow", "--json")
+    assert child.stdout is not None
+    while not (seal / "checkpoint").exists():
+        assert child.poll() is None
+    sealbook("seal").failed(3, "another sealer is at work")
+    child.terminate()
+    out, err = child.communicate(timeout=60)
+
+    assert (child.returncode, err) == (0, "")
+    assert '"size": 9' in out.splitlines()[-1]
+    assert apart("fsck", "--json").answer["clean"] is True
+    assert folder
+
+
+@pytest.mark.usefixtures("lived")
+def test_what_is_due_is_told_and_nothing_is_touched_by_a_dry_run() -> None:
+    assert sealbook("seal").code == 0
+
+    answer = sealbook("retention", "run", "--dry-run", "--json").answer
+
+    assert answer == {
+        "done": False,
+        "streams_set_apart": 0,
+        "records_destroyed": 0,
+        "by_event": {},
+        "streams_not_sealed": 0,
+    }
+    assert sealbook("retention", "run", "--dry-run").out.startswith("0 streams would be set apart")
+    assert sealbook("retention", "run", "--approved-by", "officer-7").out.startswith("0 streams set apart")
