@@ -109,12 +109,22 @@ def environment(tmp_path: Path) -> dict[str, str]:
     """A user who has only this product and an empty home; commands work where their document's folder is."""
     programs = tmp_path / "programs"
     programs.mkdir()
-    (programs / "sealbook").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sealbook "$@"\n')
-    (programs / "sealbook").chmod(0o755)
+    for program, module in (("sealbook", "sealbook"), ("sealbook-verify", "sealbook_verify")):
+        (programs / program).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        (programs / program).chmod(0o755)
     kept = {name: os.environ[name] for name in ("TMPDIR", "SEALBOOK_PG_BIN") if name in os.environ}
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     plain = {"NO_COLOR": "1", "COLUMNS": "100", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
-    return kept | plain | {"PATH": path, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    return (
+        kept
+        | plain
+        | {
+            "PATH": path,
+            "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'verify'}",
+            "HOME": str(tmp_path),
+            "CHECKOUT": str(ROOT),
+        }
+    )
 
 
 @pytest.fixture

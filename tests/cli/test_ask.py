@@ -1,20 +1,20 @@
 """ask: each question, for people and for programs, about a small bank."""
 
-import os
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from sealbook.adapters.eventstore.postgres import PostgresEventStore
-from sealbook.adapters.keys.port import Keys
+from sealbook.adapters.cli.session import Place
 from sealbook.application.commands import Request
 from sealbook.application.ledger import execute
 from sealbook.application.requests import LinkId, LinkService, OnDevice, ReportLoss, VerifyPhone
 from sealbook.domain.credential import SendExpiryNotice, SetUnlockMethod, Use
 from sealbook.domain.device import ObserveLockScreen
 from sealbook.domain.values import LockScreen, Service, UnlockMethod
+from sealbook.settings import Settings
+from sealbook.wiring import Wiring
 from tests.application.branch import (
     ALICE,
     BOB,
@@ -66,12 +66,12 @@ def told() -> Iterator[Request]:
 
 
 @pytest.fixture
-def bank(ledger: str, keys: Keys) -> str:
-    script, store = Script(), PostgresEventStore.connect(ledger, keys=keys, randomness=os.urandom)
-    execute(store, [script.adopt_policy()])
-    for request in told():
-        execute(store, [script.command(request)])
-    store.close()
+def bank(ledger: str) -> str:
+    script = Script()
+    with Wiring(Settings()).open(Place()) as opened:
+        execute(opened.store, [script.adopt_policy()])
+        for request in told():
+            execute(opened.store, [script.command(request)])
     return ledger
 
 
