@@ -1,7 +1,7 @@
 """The desk that seals a ledger: which folder, which key signs."""
 
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
-from sealbook.adapters.keys.log_signer import LogSigner, Pkcs11LogSigner
+from sealbook.adapters.keys.log_signer import LOG_KEY_LABEL, LogSigner, Pkcs11LogSigner
 from sealbook.adapters.seal.checking import SealCheck
 from sealbook.adapters.seal.desk import SealDesk, file_signer
 from sealbook.adapters.seal.folder import SealFolder
@@ -15,8 +15,10 @@ def seal_desk(settings: Settings, store: PostgresEventStore) -> SealDesk:
     """Return the desk of an open ledger. No key is looked for before something is to be signed."""
     folder = settings.seal_folder
 
-    def signer_in_hsm(name: str) -> LogSigner:
-        return Pkcs11LogSigner.create(hsm_token(settings), name=name)
+    def signer_in_hsm(name: str, number: int) -> LogSigner:
+        # A key of its own for each log, as in files: tokens may be shared.
+        label = f"{LOG_KEY_LABEL}-{name}-{number}"
+        return Pkcs11LogSigner.create(hsm_token(settings), name=name, label=label)
 
     return SealDesk(
         folder=SealFolder(folder),

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, assert_never
 
 import typer
 
@@ -16,6 +16,7 @@ from sealbook.adapters.cli.session import (
     LedgerOption,
     OpenLedger,
     Place,
+    SealOption,
 )
 from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
@@ -38,6 +39,7 @@ class _Done(NamedTuple):
 class Rotated(StrEnum):
     EPOCH = "epoch"
     MAC = "mac"
+    LOG = "log"
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
@@ -69,7 +71,10 @@ def _register_init(app: typer.Typer, composition: Composition) -> None:
 def _register_rotate(app: typer.Typer, composition: Composition) -> None:
     @app.command()
     def rotate(
-        what: Annotated[Rotated, typer.Argument(help="epoch: what wraps all keys; mac: what events are sealed with.")],
+        what: Annotated[
+            Rotated, typer.Argument(help="epoch: wraps all keys; mac: authenticates events; log: signs checkpoints.")
+        ],
+        seal: SealOption = None,
         as_json: JsonOption = False,
         ledger: LedgerOption = None,
         dsn: DsnOption = None,
@@ -79,15 +84,29 @@ def _register_rotate(app: typer.Typer, composition: Composition) -> None:
 
         What was cut short is completed by running it again.
         """
-        with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
-            # The last rotation may have been cut short before it was recorded.
-            _record(opened, what)
-            done = _rotated_mac(opened) if what is Rotated.MAC else _rotated_epoch(opened)
-            position = _record(opened, what)
+        with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=seal)) as opened:
+            match what:
+                case Rotated.LOG:
+                    done = _rotated_log(opened)
+                case Rotated.MAC | Rotated.EPOCH:
+                    # The last rotation may have been cut short before it was recorded.
+                    _record(opened, what)
+                    done = _rotated_mac(opened) if what is Rotated.MAC else _rotated_epoch(opened)
+                    done.fields["position"] = _record(opened, what)
+                case _:
+                    assert_never(what)
         if as_json:
-            print_json({"purpose": what, **done.fields, "position": position})
+            print_json({"purpose": what, **done.fields})
         else:
             print_line(done.said)
+
+
+def _rotated_log(opened: OpenLedger) -> _Done:
+    number, key = opened.desk.rotate_log_key(at=opened.now)
+    said = (
+        f"Log key {number} signs from now on. Verifiers are to trust it as well, in a line of their policy:\nlog {key}"
+    )
+    return _Done({"key_id": number, "verifier_key": str(key)}, said)
 
 
 def _rotated_mac(opened: OpenLedger) -> _Done:

@@ -12,15 +12,15 @@ from sealbook.adapters.keys.port import Keys
 from sealbook.adapters.seal.bundles import Prover
 from sealbook.adapters.seal.folder import SealFolder, stands_at
 from sealbook.adapters.seal.head_map import make_map
-from sealbook.adapters.seal.notes import Checkpoint, log_key
+from sealbook.adapters.seal.notes import Checkpoint, VerifierKey, log_key
 from sealbook.adapters.seal.rows import LedgerRows
 from sealbook.adapters.seal.sealer import Sealer, Unsealable
 from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
-from sealbook.application.ports import EventStore, Unavailable
+from sealbook.application.ports import NO_HEAD, EventStore, Unavailable
 from sealbook.application.record_keeping import OnLedger
 from sealbook.domain.errors import Refused
-from sealbook.domain.ledger import LEDGER_STREAM, MapHeads, ReplaceLog
+from sealbook.domain.ledger import LEDGER_STREAM, ChangeKey, KeyPurpose, Ledger, MapHeads, ReplaceLog
 from sealbook.domain.ledger import Command as OwnOfLedger
 
 ACTOR, CHANNEL = "sealer", "batch"
@@ -37,22 +37,22 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealDesk:
-    """`signer` gives the log's key by the log's name; it makes one where there is none."""
+    """`signer` gives the log's key by the log's name and the key's number; it makes one where there is none."""
 
     folder: SealFolder
     store: EventStore
     rows: LedgerRows
     keys: Keys
-    signer: Callable[[str], LogSigner]
+    signer: Callable[[str, int], LogSigner]
 
     @contextmanager
     def sealer(self, origin: str | None = None) -> Generator[Sealer]:
         """Open the log until the block ends. Raises Unavailable while another does, SealBroken."""
         with self.folder.locked():
             name = self._origin(origin)
-            signer = self.signer(name)
+            signer, *former = [self.signer(name, number) for number in range(self._log_key_id(), 0, -1)]
             self.folder.trust_log([log_key(signer)])
-            sealer = Sealer(self.folder, origin=name, signers=[signer], keys=self.keys, rows=self.rows)
+            sealer = Sealer(self.folder, origin=name, signers=[signer], former=former, keys=self.keys, rows=self.rows)
             try:
                 yield sealer
             finally:
@@ -79,6 +79,20 @@ class SealDesk:
         self.seal(sealer)
         self.folder.forget_old_maps()
         return streams
+
+    def rotate_log_key(self, *, at: datetime) -> tuple[int, VerifierKey]:
+        """Put another key of the log in force; return its number, and what verifiers are to trust from now on.
+
+        The last checkpoint under the old key covers the event that names the new one.
+        """
+        with self.sealer() as sealer:
+            number = self._log_key_id() + 1
+            key = log_key(self.signer(sealer.checkpoint.origin, number))
+            changed = ChangeKey(at=at, purpose=KeyPurpose.LOG, key_id=number, public_key=key.public_key.hex())
+            self._note(changed, command_id=None)
+            self.seal(sealer)
+            self.folder.trust_log([key])
+        return number, key
 
     def replace_log(self, origin: str, *, at: datetime, reason: str, approved_by: str) -> Path:
         """End the log of a ledger that came back older; return where its folder is kept. Another may begin then.
@@ -120,12 +134,18 @@ class SealDesk:
         if outcome.refusal is not None:
             raise Refused(outcome.refusal, outcome.message)
 
+    def _log_key_id(self) -> int:
+        state = self.store.load(streams=[LEDGER_STREAM], names=(), commands=()).heads.get(LEDGER_STREAM, NO_HEAD).state
+        return max(1, state.key_id(KeyPurpose.LOG)) if isinstance(state, Ledger) else 1
+
     def _origin(self, wanted: str | None) -> str:
         note = self.folder.checkpoint()
         return wanted or (f"sealbook/{self.rows.ledger_id()}/0" if note is None else stands_at(note).origin)
 
 
-def file_signer(folder: Path) -> Callable[[str], LogSigner]:
+def file_signer(folder: Path) -> Callable[[str, int], LogSigner]:
     """Return what gives the log's key from a file beside the folder of the seal, which may be published whole."""
     keys = folder.with_name(f"{folder.name}-keys")
-    return lambda name: FileLogSigner.create(keys / f"{name.replace('/', '_')}.json", name=name)
+    return lambda name, number: FileLogSigner.create(
+        keys / f"{name.replace('/', '_')}{'' if number == 1 else f'-{number}'}.json", name=name
+    )

@@ -43,6 +43,7 @@ class Unsealable:
 class Sealer:
     """Seals one book into one folder, which it must hold locked.
 
+    `former` are keys of this log that signed before `signers` do.
     Raises SealBroken where folder, keys and ledger do not belong together.
     """
 
@@ -52,12 +53,14 @@ class Sealer:
         *,
         origin: str,
         signers: Sequence[LogSigner],
+        former: Sequence[LogSigner] = (),
         keys: Keys,
         rows: LedgerRows,
     ) -> None:
         self._folder = folder
         self._origin = origin
         self._signers = signers
+        self._former = former
         self._keys = keys
         self._rows = rows
         self.checkpoint = self._opened()
@@ -98,7 +101,7 @@ class Sealer:
         checkpoint = stands_at(note)
         if checkpoint.origin != self._origin:
             raise SealBroken(f"this folder is of the log {checkpoint.origin}, not of {self._origin}")
-        if not any(log_key(each).signed(note) for each in self._signers):
+        if not any(log_key(each).signed(note) for each in (*self._signers, *self._former)):
             raise SealBroken("the checkpoint is not signed by this log's key: restore the key, or the folder")
         return checkpoint
 

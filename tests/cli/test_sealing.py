@@ -6,7 +6,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from tests.cli.terminal import REPOSITORY, Said, apart, begun, sealbook
 
@@ -68,7 +67,6 @@ def test_an_event_that_was_altered_ends_the_log_and_the_exit_code_says_so(lived:
 
 def test_an_older_ledger_is_refused_until_another_log_begins(lived: str, seal: Path) -> None:
     assert sealbook("seal", "--map").code == 0
-    name = str(conninfo_to_dict(lived)["dbname"])
     with psycopg.connect(lived) as connection:
         connection.execute("SET session_replication_role = replica")
         connection.execute("DELETE FROM sealbook.events WHERE position > 8")
@@ -76,7 +74,6 @@ def test_an_older_ledger_is_refused_until_another_log_begins(lived: str, seal: P
             "DELETE FROM sealbook.heads h WHERE NOT EXISTS (SELECT FROM sealbook.events e WHERE e.stream = h.stream)"
         )
         connection.execute("UPDATE sealbook.books SET position = 8")
-    assert name
 
     sealbook("seal").failed(3, "ends at position 8, the seal at 10", "older backup")
     sealbook("seal", "--new-log", "--origin", "bank.example/2").failed(2, "--approved-by")
@@ -123,8 +120,8 @@ def test_what_is_not_there_or_not_to_be_written_is_said_in_one_line(folder: Path
     sealbook("seal", "--origin", "another").failed(3, "this folder is of the log")
 
 
-def test_it_follows_until_it_is_ended(lived: str, folder: Path, seal: Path) -> None:
-    assert lived
+@pytest.mark.usefixtures("lived")
+def test_it_follows_until_it_is_ended(seal: Path) -> None:
     child = begun("seal", "--follow", "--json")
     assert child.stdout is not None
     while not (seal / "checkpoint").exists():
@@ -136,7 +133,6 @@ def test_it_follows_until_it_is_ended(lived: str, folder: Path, seal: Path) -> N
     assert (child.returncode, err) == (0, "")
     assert '"size": 9' in out.splitlines()[-1]
     assert apart("fsck", "--json").answer["clean"] is True
-    assert folder
 
 
 @pytest.mark.usefixtures("lived")
@@ -154,3 +150,24 @@ def test_what_is_due_is_told_and_nothing_is_touched_by_a_dry_run() -> None:
     }
     assert sealbook("retention", "run", "--dry-run").out.startswith("0 streams would be set apart")
     assert sealbook("retention", "run", "--approved-by", "officer-7").out.startswith("0 streams set apart")
+
+
+@pytest.mark.usefixtures("lived")
+def test_another_log_key_signs_and_what_the_old_one_signed_still_verifies(seal: Path) -> None:
+    assert sealbook("seal", "--map").code == 0
+    assert sealbook("export", "history", "C1", "-o", "before.proof").code == 0
+    Path("old-checkpoint").write_text((seal / "checkpoint").read_text())
+    old_policy = (seal / "policy").read_text()
+
+    rotated = sealbook("keys", "rotate", "log", "--json").answer
+    again = sealbook("keys", "rotate", "log", "--json").answer
+    assert sealbook("seal", "--map").code == 0
+
+    assert (rotated["key_id"], again["key_id"]) == (2, 3)
+    assert f"log {again['verifier_key']}" in (seal / "policy").read_text().splitlines()
+    assert sealbook("export", "history", "C1", "-o", "after.proof").code == 0
+    assert sealbook("export", "growth", "old-checkpoint", "-o", "growth").code == 0
+    assert [verify("history", each).code for each in ("before.proof", "after.proof")] == [0, 0]
+    assert verify("growth", "old-checkpoint", seal / "checkpoint", "growth").code == 0
+    (seal / "policy").write_text(old_policy)
+    assert [verify("history", each).code for each in ("before.proof", "after.proof")] == [0, 3]

@@ -19,8 +19,9 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CREDENTIALS, USES = 5, 7
 
 
-def signer(name: str = ORIGIN, seed: bytes = b"s") -> LogSigner:
-    return FileLogSigner(name=name, key=Ed25519PrivateKey.from_private_bytes(seed * 32))
+def signer(name: str = ORIGIN, number: int = 1, *, seed: bytes = b"s") -> LogSigner:
+    own = bytes([seed[0] + number - 1])
+    return FileLogSigner(name=name, key=Ed25519PrivateKey.from_private_bytes(own * 32))
 
 
 def desk_of(store: PostgresEventStore, folder: Path) -> SealDesk:
