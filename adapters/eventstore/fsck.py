@@ -29,6 +29,10 @@ _ENDS = """
     ) FROM sealbook.books b WHERE b.book = %s
 """
 _APART = "SELECT stream FROM sealbook.streams_apart WHERE book = %s"
+_UNCOMMITTED = """
+    SELECT position FROM sealbook.events_apart
+    WHERE book = %s AND body IS NOT NULL AND commitment <> sealbook.commitment(salt, body) ORDER BY position
+"""
 _ERASED = "SELECT subject FROM sealbook.erasures WHERE book = %s"
 _HEADS = """
     SELECT stream, version, latest_at, state FROM sealbook.heads
@@ -90,6 +94,8 @@ class Fsck:
             advanced(before)
         if before < last:
             yield f"position {before + 1} is missing: the book stands at {last}"
+        for (position,) in self._connection.execute(_UNCOMMITTED, [BOOK]).fetchall():
+            yield f"position {position} is set apart with a commitment that is not its body's"
         if last != highest:
             yield f"the book stands at position {last}, the log ends at {highest}"
         yield from () if self._seal is None else self._seal.of_the_end(before)

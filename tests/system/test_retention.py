@@ -248,6 +248,29 @@ def test_not_even_the_owner_does_more_by_accident(
         connection.execute(statement.format(gone=GONE).encode())
 
 
+@pytest.mark.parametrize(
+    "altered",
+    [
+        "body = set_byte(body, 9, 255 - get_byte(body, 9))",
+        "salt = set_byte(salt, 9, 255 - get_byte(salt, 9))",
+        "commitment = set_byte(commitment, 9, 255 - get_byte(commitment, 9))",
+        "recorded_at = recorded_at + interval '1 microsecond'",
+        "version = version + 128",
+    ],
+)
+def test_what_is_set_apart_and_was_altered_is_named_by_position(
+    desk: SealDesk, archive: PostgresArchive, ledger_dsn: str, altered: str
+) -> None:
+    carried_out(desk, archive, now=TWO_YEARS_ON)
+    sealed(desk)
+    kept = [row.position for row in desk.rows.of_stream(GONE.bytes) if not row.destroyed]
+    with psycopg.connect(ledger_dsn) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(f"UPDATE sealbook.events_apart SET {altered} WHERE position = {kept[0]}".encode())
+
+    assert any(f"position {kept[0]} " in finding for finding in findings(desk, ledger_dsn))
+
+
 def test_a_body_that_was_destroyed_without_a_word_is_named(
     desk: SealDesk, archive: PostgresArchive, ledger_dsn: str
 ) -> None:
