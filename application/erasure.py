@@ -84,7 +84,7 @@ def erase(
         basis=basis,
         approved_by=approved_by,
         credentials=_credentials(history),
-        devices=tuple(each for each in _devices(history) if _held_by_nobody_else(store.stream(each), customer)),
+        devices=tuple(each for each in _devices(history) if held_by_nobody_else(store.stream(each), customer)),
     )
     command = Command(request=request, command_id=command_id, actor=approved_by, channel=CHANNEL)
     (outcome,) = execute(store, [command], kinds=kinds)
@@ -132,6 +132,11 @@ def ahead(done: int, last: int) -> str:
     )
 
 
+def held_by_nobody_else(history: Sequence[RecordedEvent], customer: UUID) -> bool:
+    """Tell whether a device's history binds it to this customer and to no other, now or ever."""
+    return all(each.event.customer == customer for each in history if isinstance(each.event, DeviceBound))
+
+
 def _carry_out(store: EventStore, keys: SubjectKeys, *, after: int) -> Reconciled:
     due = store.erasures(after=after)
     if not due:
@@ -151,7 +156,3 @@ def _credentials(history: Sequence[RecordedEvent]) -> tuple[UUID, ...]:
 def _devices(history: Sequence[RecordedEvent]) -> tuple[UUID, ...]:
     # Once each, in their order.
     return tuple(dict.fromkeys(each.event.device for each in history if isinstance(each.event, DeviceSlotTaken)))
-
-
-def _held_by_nobody_else(history: Sequence[RecordedEvent], customer: UUID) -> bool:
-    return all(each.event.customer == customer for each in history if isinstance(each.event, DeviceBound))

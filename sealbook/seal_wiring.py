@@ -15,10 +15,12 @@ def seal_desk(settings: Settings, store: PostgresEventStore) -> SealDesk:
     """Return the desk of an open ledger. No key is looked for before something is to be signed."""
     folder = settings.seal_folder
 
-    def signer_in_hsm(name: str, number: int) -> LogSigner:
+    def signer_in_hsm(name: str, number: int, make: bool) -> LogSigner:
         # A key of its own for each log, as in files: tokens may be shared.
-        label = f"{LOG_KEY_LABEL}-{name}-{number}"
-        return Pkcs11LogSigner.create(hsm_token(settings), name=name, label=label)
+        token, label = hsm_token(settings), f"{LOG_KEY_LABEL}-{name}-{number}"
+        if make:
+            return Pkcs11LogSigner.create(token, name=name, label=label)
+        return Pkcs11LogSigner.open(token, name=name, label=label)
 
     return SealDesk(
         folder=SealFolder(folder),

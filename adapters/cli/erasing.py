@@ -8,7 +8,6 @@ import typer
 
 from sealbook.adapters.cli.output import counted, print_json, print_line
 from sealbook.adapters.cli.session import (
-    BadInput,
     Composition,
     DsnOption,
     JsonOption,
@@ -16,6 +15,7 @@ from sealbook.adapters.cli.session import (
     LedgerOption,
     OpenLedger,
     Place,
+    short_text,
 )
 from sealbook.application import erasure, questions
 from sealbook.application.commands import Command
@@ -26,7 +26,6 @@ from sealbook.domain import customer as domain
 from sealbook.domain.errors import Refused
 
 CustomerArgument = Annotated[str, typer.Argument(help="A customer's name or id.")]
-TEXT_LENGTH_MAX = 200
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
@@ -50,7 +49,7 @@ def _register_erase(app: typer.Typer, composition: Composition) -> None:
         keys: KeysOption = None,
     ) -> None:
         """Erase a customer's personal data: names, values and keys. The record of what happened stays, and verifies."""
-        why, approver = _text(basis, option="--basis"), _text(approved_by, option="--approved-by")
+        why, approver = short_text(basis, option="--basis"), short_text(approved_by, option="--approved-by")
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
             stream = _customer(opened, customer)
             erased = erasure.erase(
@@ -118,7 +117,7 @@ def _register_hold(app: typer.Typer, composition: Composition) -> None:
         keys: KeysOption = None,
     ) -> None:
         """Place a legal hold on a customer: while one stands, nothing of it is erased."""
-        number = _text(case, option="--case")
+        number = short_text(case, option="--case")
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
             stream = _customer(opened, customer)
             kind = domain.LiftLegalHold if lift else domain.PlaceLegalHold
@@ -136,11 +135,3 @@ def _register_hold(app: typer.Typer, composition: Composition) -> None:
 
 def _customer(opened: OpenLedger, text: str) -> UUID:
     return questions.find(opened.store, text, kinds=[NameKind.CUSTOMER])
-
-
-def _text(typed: str, *, option: str) -> str:
-    """Return what was typed, which the ledger keeps for good. Raises BadInput."""
-    text = typed.strip()
-    if not text or len(text) > TEXT_LENGTH_MAX or not text.isprintable():
-        raise BadInput(f"{option} is a short text or a reference: up to {TEXT_LENGTH_MAX} characters, on one line")
-    return text

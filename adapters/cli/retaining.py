@@ -14,6 +14,7 @@ from sealbook.adapters.cli.session import (
     LedgerOption,
     Place,
     SealOption,
+    short_text,
 )
 from sealbook.application import retention
 from sealbook.application.retention import Due
@@ -48,6 +49,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
         """Do what is due by the bank's periods; needs the database's maintenance role, and the seal."""
         if not dry_run and not approved_by:
             raise BadInput("give --approved-by: what is destroyed is destroyed on somebody's word; or --dry-run")
+        by_what_right = short_text(rule, option="--rule")
+        approver = None if dry_run or approved_by is None else short_text(approved_by, option="--approved-by")
         with (
             composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened,
             opened.archive() as archive,
@@ -60,12 +63,13 @@ def register(app: typer.Typer, composition: Composition) -> None:
                 now=opened.now,
                 sealed_to=opened.desk.sealed_to(),
             )
-            if approved_by and not dry_run:
-                retention.run(opened.store, archive, what, rule=rule, approved_by=approved_by, at=opened.now)
-                if what.apart:
-                    # What is apart is out of the log that the read models are a fold of.
-                    opened.read_models.rebuild()
-        _tell(what, done=not dry_run, as_json=as_json)
+            if approver is not None:
+                what = retention.run(
+                    opened.store, archive, what, rule=by_what_right, approved_by=approver, at=opened.now
+                )
+                # What is apart, now or since a run that was killed, is out of the log that the models are a fold of.
+                opened.read_models.catch_up()
+        _tell(what, done=approver is not None, as_json=as_json)
 
     app.add_typer(sub_app)
 
@@ -86,6 +90,8 @@ def _tell(what: Due, *, done: bool, as_json: bool) -> None:
                 "records_destroyed": records,
                 "by_event": dict(sorted(what.by_name.items())),
                 "streams_not_sealed": what.unsealed,
+                "streams_changed_meanwhile": what.changed,
+                "customers_held": what.held,
             }
         )
         return
@@ -95,3 +101,7 @@ def _tell(what: Due, *, done: bool, as_json: bool) -> None:
         print_table(["event", "records"], sorted(what.by_name.items()))
     if what.unsealed:
         print_line(f"{counted(what.unsealed, 'stream')} left alone: not all of it is sealed yet.")
+    if what.changed:
+        print_line(f"{counted(what.changed, 'stream')} left alone: something happened meanwhile; run it again.")
+    if what.held:
+        print_line(f"{counted(what.held, 'customer')} left alone: a legal hold stands.")

@@ -19,6 +19,7 @@ from sealbook.adapters.cli.session import (
     LedgerOption,
     Place,
     SealOption,
+    short_text,
 )
 from sealbook.adapters.seal.desk import SealDesk, Sealed
 from sealbook.adapters.seal.sealer import Sealer
@@ -78,7 +79,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
 def _replace(desk: SealDesk, origin: str | None, reason: str | None, approved_by: str | None, *, at: datetime) -> None:
     if origin is None or not reason or not approved_by:
         raise BadInput("--new-log needs --origin, --reason and --approved-by: the ledger notes them for good")
-    aside = desk.replace_log(origin, at=at, reason=reason, approved_by=approved_by)
+    why, approver = short_text(reason, option="--reason"), short_text(approved_by, option="--approved-by")
+    aside = desk.replace_log(origin, at=at, reason=why, approved_by=approver)
     warn(f"sealbook: the log that ended is kept in {aside}")
 
 

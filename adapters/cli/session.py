@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sealbook.adapters.seal.desk import SealDesk
 
 DEFAULT_LEDGER = Path("sealbook-data")
+TEXT_LENGTH_MAX = 200
 
 LedgerOption = Annotated[
     Path | None,
@@ -126,6 +127,14 @@ class Composition(Protocol):
     def kinds(self) -> KindBook:
         """Return the kinds of credential: the bank's own, or what the package brings. Raises BadInput."""
         ...
+
+
+def short_text(typed: str, *, option: str) -> str:
+    """Return what was typed, which the ledger keeps for good. Raises BadInput."""
+    text = typed.strip()
+    if not text or len(text) > TEXT_LENGTH_MAX or not text.isprintable():
+        raise BadInput(f"{option} is a short text or a reference: up to {TEXT_LENGTH_MAX} characters, on one line")
+    return text
 
 
 def moment(text: str | None, *, option: str) -> datetime | None:

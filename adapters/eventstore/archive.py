@@ -1,16 +1,18 @@
 """The archive in PostgreSQL: the maintenance role's named procedures, and nothing else, move and destroy records."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
+from typing import LiteralString
 from uuid import UUID
 
-from psycopg import Connection
+from psycopg import Connection, Rollback
 
 from sealbook.adapters.eventstore.codec import decode_event
 from sealbook.adapters.eventstore.postgres import translated
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.read_models.tables import LIVE, Tables
 from sealbook.application.retention import ApartStream, Record
 
 _ERASED = """
@@ -43,11 +45,24 @@ class PostgresArchive:
         for stream, ended_at in streams:
             yield ApartStream(stream=stream, ended_at=ended_at, records=self._records(stream))
 
-    def set_apart(self, streams: Collection[UUID], *, ended_at: datetime) -> None:
-        self._run("SELECT sealbook.set_apart(%s::smallint, %s, %s)", BOOK, list(streams), ended_at)
+    def set_apart(self, streams: Mapping[UUID, int], *, ended_at: datetime) -> bool:
+        moved = False
+        with translated(), self._connection.transaction():
+            # In one transaction, or a kill in between would leave models that nothing repairs. Before the book is
+            # locked: an append does not wait for a reader of the models.
+            self._connection.execute("SET LOCAL ROLE sealbook_app")
+            Tables(self._connection, LIVE).outdate()
+            moved = self._call(
+                "SELECT sealbook.set_apart(%s::smallint, %s, %s, %s)",
+                [BOOK, list(streams), list(streams.values()), ended_at],
+            )
+            if not moved:
+                raise Rollback
+        return moved
 
     def destroy(self, stream: UUID, positions: Collection[int]) -> None:
-        self._run("SELECT sealbook.destroy_records(%s::smallint, %s, %s)", BOOK, stream, list(positions))
+        with translated(), self._connection.transaction():
+            self._call("SELECT sealbook.destroy_records(%s::smallint, %s, %s)", [BOOK, stream, list(positions)])
 
     def _records(self, stream: UUID) -> tuple[Record, ...]:
         with translated():
@@ -56,7 +71,6 @@ class PostgresArchive:
             Record(position, version, decode_event(body).event.stored.name) for position, version, body in rows
         )
 
-    def _run(self, statement: str, *arguments: object) -> None:
-        with translated(), self._connection.transaction():
-            self._connection.execute("SET LOCAL ROLE sealbook_owner")
-            self._connection.execute(statement.encode(), arguments)
+    def _call(self, function: LiteralString, arguments: Sequence[object]) -> bool:
+        self._connection.execute("SET LOCAL ROLE sealbook_owner")
+        return self._connection.execute(function, arguments).fetchone() == (True,)

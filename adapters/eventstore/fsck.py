@@ -4,8 +4,8 @@ Others may write meanwhile: the log is read up to where it stood at the beginnin
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from datetime import datetime
+from typing import LiteralString
 from uuid import UUID
 
 from psycopg import Connection
@@ -19,7 +19,6 @@ from sealbook.adapters.seal.rows import LedgerRows, StoredRow
 from sealbook.application.ports import NO_HEAD, Head, LedgerDamaged
 from sealbook.domain.customer import PersonalDataErased
 from sealbook.domain.errors import Refused
-from sealbook.domain.ledger import LEDGER_STREAM, RecordsDropped
 
 ROWS_A_READ = 2_000
 _ENDS = """
@@ -28,12 +27,13 @@ _ENDS = """
         (SELECT coalesce(max(a.position), 0) FROM sealbook.events_apart a WHERE a.book = b.book)
     ) FROM sealbook.books b WHERE b.book = %s
 """
-_APART = "SELECT stream FROM sealbook.streams_apart WHERE book = %s"
+_APART: LiteralString = "SELECT stream FROM sealbook.streams_apart WHERE book = %s"
 _UNCOMMITTED = """
     SELECT position FROM sealbook.events_apart
-    WHERE book = %s AND body IS NOT NULL AND commitment <> sealbook.commitment(salt, body) ORDER BY position
+    WHERE book = %s AND position > %s AND position <= %s AND body IS NOT NULL
+        AND commitment <> sealbook.commitment(salt, body) ORDER BY position
 """
-_ERASED = "SELECT subject FROM sealbook.erasures WHERE book = %s"
+_ERASED: LiteralString = "SELECT subject FROM sealbook.erasures WHERE book = %s"
 _HEADS = """
     SELECT stream, version, latest_at, state FROM sealbook.heads
     WHERE book = %s AND stream > %s ORDER BY stream LIMIT %s
@@ -56,7 +56,7 @@ class Fsck:
         self._rows = LedgerRows(connection)
         self._apart: set[UUID] = set()
         self._erased: set[UUID] = set()
-        self._dropped: dict[UUID, int] = {}
+        self._dropped: dict[bytes, int] = {}
 
     def findings(
         self,
@@ -69,13 +69,13 @@ class Fsck:
         Raises Unavailable for a head that a newer version wrote: it would have to be judged by that one.
         """
         with translated():
-            self._apart = {stream for (stream,) in self._connection.execute(_APART, [BOOK]).fetchall()}
-            self._erased = {subject for (subject,) in self._connection.execute(_ERASED, [BOOK]).fetchall()}
-            self._dropped = self._drops()
+            self._read_beginning()
             yield from () if self._seal is None else self._seal.of_the_log()
             yield from self._log(advanced)
             yield from self._heads()
             yield from self._names()
+        if self._seal is None:
+            noted("not compared with a seal: there is none")
         if self._outdated_heads:
             noted(f"heads of an older schema: {self._outdated_heads:,}; each is rebuilt when it is touched")
 
@@ -83,6 +83,8 @@ class Fsck:
         ((last, highest),) = self._connection.execute(_ENDS, [BOOK]).fetchall()
         before, recorded_before = 0, 0
         while before < last and (rows := self._rows.after(before, min(ROWS_A_READ, last - before))):
+            for (position,) in self._connection.execute(_UNCOMMITTED, [BOOK, before, rows[-1].position]).fetchall():
+                yield f"position {position} is set apart with a commitment that is not its body's"
             for row in rows:
                 if row.position != before + 1:
                     yield f"position {before + 1} is missing: the log goes on at {row.position}"
@@ -94,8 +96,6 @@ class Fsck:
             advanced(before)
         if before < last:
             yield f"position {before + 1} is missing: the book stands at {last}"
-        for (position,) in self._connection.execute(_UNCOMMITTED, [BOOK]).fetchall():
-            yield f"position {position} is set apart with a commitment that is not its body's"
         if last != highest:
             yield f"the book stands at position {last}, the log ends at {highest}"
         yield from () if self._seal is None else self._seal.of_the_end(before)
@@ -107,7 +107,7 @@ class Fsck:
             yield f"position {row.position} is version {row.version} of its stream, {expected} was to follow"
         self._versions[stream] = row.version
         if row.mac is None:
-            if row.version > self._dropped.get(stream, 0):
+            if row.version > self._dropped_to(row.stream, row.version):
                 yield f"position {row.position} has lost its body, and no event of the ledger says by what right"
             return
         if not self._keys.mac_fits(
@@ -120,21 +120,27 @@ class Fsck:
     def _fold_of(self, stream: UUID, row: StoredRow) -> Iterator[str]:
         try:
             event = decode_canonical(row.body).event
-            if isinstance(event, PersonalDataErased) and stream not in self._erased:
+            if isinstance(event, PersonalDataErased) and not self._is_known(_ERASED, stream, self._erased):
                 yield f"position {row.position} erased customer {stream}, and the ledger no longer knows of it"
             self._folds[stream] = self._folds.get(stream, NO_HEAD).after(event)
         except (LedgerDamaged, Refused, TypeError) as error:
             yield f"position {row.position} does not fold: {error}"
 
-    def _drops(self) -> dict[UUID, int]:
-        """Return up to which version the bodies of streams were to be destroyed."""
-        dropped: dict[UUID, int] = {}
-        for row in self._rows.of_stream(LEDGER_STREAM.bytes):
-            with suppress(LedgerDamaged):
-                event = decode_canonical(row.body).event
-                if isinstance(event, RecordsDropped):
-                    dropped[event.stream] = max(event.versions, dropped.get(event.stream, 0))
-        return dropped
+    def _read_beginning(self) -> None:
+        self._apart = {stream for (stream,) in self._connection.execute(_APART, [BOOK]).fetchall()}
+        self._erased = {subject for (subject,) in self._connection.execute(_ERASED, [BOOK]).fetchall()}
+        self._dropped = self._rows.dropped()
+
+    def _is_known(self, query: LiteralString, stream: UUID, known: set[UUID]) -> bool:
+        """Tell whether a stream is among those of a query, now if not at the beginning: others write meanwhile."""
+        if stream not in known:
+            known |= {found for (found,) in self._connection.execute(query, [BOOK]).fetchall()}
+        return stream in known
+
+    def _dropped_to(self, stream: bytes, version: int) -> int:
+        if self._dropped.get(stream, 0) < version:
+            self._dropped = self._rows.dropped()
+        return self._dropped.get(stream, 0)
 
     def _heads(self) -> Iterator[str]:
         headless = set(self._versions)
@@ -154,7 +160,7 @@ class Fsck:
                 yield from self._row(row)
         if version != self._versions.get(stream, 0):
             yield f"stream {stream} has {self._versions.get(stream, 0)} events, its head is at version {version}"
-        elif stream in self._apart:
+        elif stream in self._apart or (state is None and self._is_known(_APART, stream, self._apart)):
             if state is not None:
                 yield f"stream {stream} is set apart, and its head still tells of it"
         elif state is None or not self._is_fold(stream, state) or latest_at != self._fold(stream).latest_at:

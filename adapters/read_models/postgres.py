@@ -71,8 +71,8 @@ class PostgresReadModels:
     def catch_up(self, *, advanced: Advanced = _unheard) -> int:
         """Read the log from where the models stand to its end; return the position reached.
 
-        Models that an older version made are built anew. Raises ReadModelsElsewhere for those of a newer one, and
-        for those that somebody else is building.
+        Models that an older version made are built anew, and those of a log from which streams were set apart. Raises
+        ReadModelsElsewhere for those of a newer one, and for those that somebody else is building.
         """
         with translated():
             self._live.create()
@@ -81,7 +81,13 @@ class PostgresReadModels:
             from_nothing = standing.position == 0 and self._store.last_position() > EVENTS_A_WORKER
             if standing.schema < SCHEMA or from_nothing:
                 return self.rebuild(advanced=advanced)
-            return self._follow(self._live, advanced)
+            try:
+                return self._follow(self._live, advanced)
+            except ReadModelsElsewhere:
+                # They may have become older between two batches.
+                if self._live.standing().schema >= SCHEMA:
+                    raise
+                return self.rebuild(advanced=advanced)
 
     def rebuild(self, *, advanced: Advanced = _unheard) -> int:
         """Build the models anew beside the old, then put them in their place; return the position reached.

@@ -19,6 +19,8 @@ from sealbook.domain.credential import Application, Credential
 SCHEMA = [1, HEAD_SCHEMA]
 """Of what make the models are: the version of these tables, then that of the states in them. The order of
 lists is their age; tables from before there was this number have none."""
+OUTDATED = [0]
+"""Older than any make: what is built anew."""
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 LIVE, NEXT = "", "_next"
 REPLACE_WAIT_SECONDS = 30
@@ -94,6 +96,16 @@ class Tables:
     def drop(self) -> None:
         for table in _TABLES:
             self.run("DROP TABLE IF EXISTS {}", self.name(table))
+
+    def outdate(self) -> None:
+        """Have these tables built anew by the next `catch_up`: the caller's transaction takes streams from the log."""
+        # Neither while a rebuild goes on from what it has read, nor while somebody makes the tables unseen. In a
+        # rebuild's own order of locks: in another the two would deadlock.
+        self.run("SELECT pg_advisory_xact_lock(hashtext('sealbook_read rebuild'))")
+        self.run("SELECT pg_advisory_xact_lock(hashtext('sealbook_read'))")
+        # Tables of before there was a column for it are older already.
+        if self.exist() and self.standing().schema:
+            self.run("UPDATE {} SET schema = %s", self.name("tracking"), arguments=[OUTDATED])
 
     def replace(self, old: "Tables") -> None:
         """Take the place of another generation, within the caller's transaction."""

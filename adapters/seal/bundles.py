@@ -127,24 +127,32 @@ class Prover:
         for row in reversed(self._rows.of_stream(LEDGER_STREAM.bytes)):
             event = decode_event(row.body).event
             if isinstance(event, HeadsMapped) and row.position <= self._size:
-                if not self._folder.map_path(event.tree_size).exists():
-                    break
-                return _Mapped(row, event.tree_size)
-        raise Unavailable("no map of heads is sealed yet: run sealbook seal --map")
+                if self._folder.map_path(event.tree_size).exists():
+                    return _Mapped(row, event.tree_size)
+                raise Unavailable(
+                    "the checkpoint is older than every map that is kept: ask the witness for a newer one"
+                )
+        raise Unavailable("the checkpoint covers no map of heads: run sealbook seal --map, then ask the witness if any")
 
     def _dropped(self, linked: Sequence[Linked]) -> list[list[object]]:
         """Return the ledger's events by which bodies of these were destroyed, in their order."""
-        destroyed = [each.row.version for each in linked if each.row.destroyed]
+        destroyed = max((each.row.version for each in linked if each.row.destroyed), default=0)
         if not destroyed:
             return []
         events = ((row, decode_event(row.body).event) for row in self._rows.of_stream(LEDGER_STREAM.bytes))
-        return [
-            self._ledger_event(row)
+        drops = [
+            (row, event.versions)
             for row, event in events
             if isinstance(event, RecordsDropped)
             and event.stream.bytes == linked[0].row.stream
             and row.position <= self._size
         ]
+        if max((versions for _, versions in drops), default=0) < destroyed:
+            raise Unavailable(
+                "records of it were destroyed, and by what right is not sealed, or not witnessed, yet:"
+                " seal, ask the witness, and export again"
+            )
+        return [self._ledger_event(row) for row, _ in drops]
 
     def _linked(self, stream: bytes) -> list[Linked]:
         """Return a stream's sealed events, each linked to the one before. Raises LedgerDamaged."""

@@ -37,8 +37,13 @@ class SealCheck:
             keys = []
         if not any(key.signed(note) for key in keys):
             yield "the seal's checkpoint is not signed by a key that the folder's policy names"
-        if tree_root(self._node, self._size) != self._checkpoint.root:
-            yield "the seal's tiles do not lead to the root of its checkpoint"
+        try:
+            root = tree_root(self._node, self._size)
+        except LedgerDamaged as error:
+            yield str(error)
+        else:
+            if root != self._checkpoint.root:
+                yield "the seal's tiles do not lead to the root of its checkpoint"
 
     def of_row(self, row: StoredRow) -> Iterator[str]:
         """Yield what is wrong with a row; each row is asked about once, in order."""

@@ -15,6 +15,7 @@ from sealbook.adapters.seal.head_map import make_map
 from sealbook.adapters.seal.notes import Checkpoint, VerifierKey, log_key
 from sealbook.adapters.seal.rows import LedgerRows
 from sealbook.adapters.seal.sealer import Sealer, Unsealable
+from sealbook.adapters.seal.tiles import SealBroken
 from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
 from sealbook.application.ports import NO_HEAD, EventStore, Unavailable
@@ -24,6 +25,8 @@ from sealbook.domain.ledger import LEDGER_STREAM, ChangeKey, KeyPurpose, Ledger,
 from sealbook.domain.ledger import Command as OwnOfLedger
 
 ACTOR, CHANNEL = "sealer", "batch"
+Signers = Callable[[str, int, bool], LogSigner]
+"""What gives a log's key by the log's name and the key's number; and makes it, if it is told to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +40,22 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealDesk:
-    """`signer` gives the log's key by the log's name and the key's number; it makes one where there is none."""
+    """`signer` gives the log's key by the log's name and the key's number, and makes it if it is told to."""
 
     folder: SealFolder
     store: EventStore
     rows: LedgerRows
     keys: Keys
-    signer: Callable[[str, int], LogSigner]
+    signer: Signers
 
     @contextmanager
     def sealer(self, origin: str | None = None) -> Generator[Sealer]:
         """Open the log until the block ends. Raises Unavailable while another does, SealBroken."""
         with self.folder.locked():
             name = self._origin(origin)
-            signer, *former = [self.signer(name, number) for number in range(self._log_key_id(), 0, -1)]
-            self.folder.trust_log([log_key(signer)])
+            signer, *former = [self.signer(name, number, self._is_new()) for number in self._log_key_ids()]
             sealer = Sealer(self.folder, origin=name, signers=[signer], former=former, keys=self.keys, rows=self.rows)
+            self.folder.trust_log([log_key(signer)])
             try:
                 yield sealer
             finally:
@@ -87,7 +90,7 @@ class SealDesk:
         """
         with self.sealer() as sealer:
             number = self._log_key_id() + 1
-            key = log_key(self.signer(sealer.checkpoint.origin, number))
+            key = log_key(self.signer(sealer.checkpoint.origin, number, True))
             changed = ChangeKey(at=at, purpose=KeyPurpose.LOG, key_id=number, public_key=key.public_key.hex())
             self._note(changed, command_id=None)
             self.seal(sealer)
@@ -138,14 +141,29 @@ class SealDesk:
         state = self.store.load(streams=[LEDGER_STREAM], names=(), commands=()).heads.get(LEDGER_STREAM, NO_HEAD).state
         return max(1, state.key_id(KeyPurpose.LOG)) if isinstance(state, Ledger) else 1
 
+    def _log_key_ids(self) -> range:
+        """Return the numbers of the log's keys, the one in force first."""
+        return range(self._log_key_id(), 0, -1)
+
+    def _is_new(self) -> bool:
+        return self.folder.checkpoint() is None
+
     def _origin(self, wanted: str | None) -> str:
         note = self.folder.checkpoint()
-        return wanted or (f"sealbook/{self.rows.ledger_id()}/0" if note is None else stands_at(note).origin)
+        if note is None:
+            return wanted or f"sealbook/{self.rows.ledger_id()}/0"
+        origin = stands_at(note).origin
+        if wanted is not None and wanted != origin:
+            raise SealBroken(f"this folder is of the log {origin}, not of {wanted}")
+        return origin
 
 
-def file_signer(folder: Path) -> Callable[[str, int], LogSigner]:
+def file_signer(folder: Path) -> Signers:
     """Return what gives the log's key from a file beside the folder of the seal, which may be published whole."""
     keys = folder.with_name(f"{folder.name}-keys")
-    return lambda name, number: FileLogSigner.create(
-        keys / f"{name.replace('/', '_')}{'' if number == 1 else f'-{number}'}.json", name=name
-    )
+
+    def signer(name: str, number: int, make: bool) -> LogSigner:
+        path = keys / f"{name.replace('/', '_')}{'' if number == 1 else f'-{number}'}.json"
+        return FileLogSigner.create(path, name=name) if make else FileLogSigner.open(path)
+
+    return signer

@@ -75,9 +75,14 @@ class SealFolder:
 
     def forget_old_maps(self) -> None:
         """Remove all maps but the last few: their roots stay in the log, and a full verification makes them anew."""
-        made = sorted((path for path in (self.path / MAPS).iterdir() if path.name.isdigit()), key=_tree_size)
-        for path in made[:-MAPS_KEPT]:
-            shutil.rmtree(path)
+        made = sorted(int(path.name) for path in (self.path / MAPS).iterdir() if path.name.isdigit())
+        note = self.witnessed()
+        witnessed = 0 if note is None else stands_at(note).size
+        # Proofs under the witnessed checkpoint need the last map before it.
+        needed = max((size for size in made if size < witnessed), default=0)
+        for size in made[:-MAPS_KEPT]:
+            if size != needed:
+                shutil.rmtree(self.map_path(size))
 
     @contextmanager
     def locked(self) -> Generator[None]:
@@ -97,10 +102,6 @@ class SealFolder:
             return None
         except (BadNote, UnicodeDecodeError) as bad:
             raise SealBroken(f"{self.path / name} cannot be read: {bad}") from bad
-
-
-def _tree_size(path: Path) -> int:
-    return int(path.name)
 
 
 def stands_at(note: Note) -> Checkpoint:

@@ -1,16 +1,19 @@
 """What the seal reads of a ledger: stored bytes, and nothing of what they mean."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from struct import Struct
 from typing import LiteralString, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
 
+from sealbook.adapters.eventstore.codec import decode_canonical
 from sealbook.adapters.eventstore.postgres import translated
 from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.adapters.seal.leaves import Leaf, commitment, kind_of
 from sealbook.application.ports import LedgerDamaged
+from sealbook.domain.ledger import LEDGER_STREAM, RecordsDropped
 
 # Bytes, not objects: a million rows a few seconds. What is set apart is among them in its place; where its body is
 # destroyed, kind and commitment stand in the places of salt and body.
@@ -81,6 +84,16 @@ class LedgerRows:
     def of_stream(self, stream: bytes) -> list[StoredRow]:
         """Return a stream's rows by version."""
         return self._rows(_STREAM, {"stream": stream.hex(), "limit": None})
+
+    def dropped(self) -> dict[bytes, int]:
+        """Return, by stream, up to which version the ledger's own events let bodies be destroyed."""
+        found: dict[bytes, int] = {}
+        for row in self.of_stream(LEDGER_STREAM.bytes):
+            with suppress(LedgerDamaged):
+                event = decode_canonical(row.body).event
+                if isinstance(event, RecordsDropped):
+                    found[event.stream.bytes] = max(event.versions, found.get(event.stream.bytes, 0))
+        return found
 
     def place(self, stream: bytes, version: int) -> int | None:
         """Return the position of a stream's event; None if there is none."""

@@ -24,7 +24,7 @@ from sealbook.adapters.seal.stream_heads import StreamHead, StreamHeads
 from sealbook.adapters.seal.tiles import SealBroken, TileWriter
 
 EVENTS_A_BATCH = 65_536
-FLUSHED_EVENTS = 1 << 20
+FLUSHED_EVENTS = 1 << 19
 """After so many events the heads are written out: as many are read again after a power cut."""
 _ALTERED = "the ledger was altered, or is another or an older one"
 
@@ -68,6 +68,8 @@ class Sealer:
         self._heads = StreamHeads(folder.heads_path)
         self._flushed = self._heads.applied
         self._recorded_us = 0
+        # Of a log that is begun anew: what the law has destroyed before is proven by what is left of it.
+        self._dropped = rows.dropped()
         if self._tiles.root() != self.checkpoint.root:
             raise SealBroken("the tiles do not lead to the root of the checkpoint: restore the folder from a copy")
         self._catch_up()
@@ -121,10 +123,15 @@ class Sealer:
             if recorded_us < recorded_before:
                 return Unsealable(position, "it was recorded before the one that it follows")
             recorded_before = recorded_us
-            if mac is None or not fits(mac, book=BOOK, stream=stream, version=version, salt=salt, body=body):
+            if mac is None:
+                if version > self._dropped.get(stream, 0):
+                    return Unsealable(position, "its body is gone, and no event of the ledger says by what right")
+                kind, committed = salt[0], body
+            elif fits(mac, book=BOOK, stream=stream, version=version, salt=salt, body=body):
+                kind, committed = kind_of(body), sha256(COMMITTED + salt + body).digest()
+            else:
                 return Unsealable(position, "its MAC does not fit: who wrote it did not have the ledger's key")
-            committed = sha256(COMMITTED + salt + body).digest()
-            entry = pack(FORMAT, kind_of(body), position, stream, version, recorded_us, head.leaf, committed)
+            entry = pack(FORMAT, kind, position, stream, version, recorded_us, head.leaf, committed)
             leaf = sha256(b"\x00" + entry).digest()
             hashes.append(leaf)
             moved[stream] = StreamHead(position, version, leaf)

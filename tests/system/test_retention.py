@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -23,10 +23,12 @@ from sealbook.adapters.seal.desk import SealDesk
 from sealbook.application import questions
 from sealbook.application.erasure import erase
 from sealbook.application.ledger import execute
-from sealbook.application.requests import CloseCustomer
+from sealbook.application.ports import Unavailable
+from sealbook.application.requests import CloseCustomer, OnCustomer
 from sealbook.application.retention import Due, due, run
-from sealbook.domain import credential
+from sealbook.domain import credential, customer
 from sealbook.domain.calendar import Period
+from sealbook.domain.customer import Customer
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.presets import preset_kinds
 from sealbook_verify.cli import main
@@ -95,6 +97,44 @@ def carried_out(desk: SealDesk, archive: PostgresArchive, *, now: datetime) -> D
     what = found(desk, archive, now=now)
     run(desk.store, archive, what, rule="act 22", approved_by="officer-7", at=now)
     return what
+
+
+def versions(what: Due) -> dict[UUID, int]:
+    return {each.stream: each.records[-1].version for each in what.apart}
+
+
+def streams(what: Due) -> set[UUID]:
+    return {each.stream for each in what.apart}
+
+
+def person_of(desk: SealDesk) -> UUID:
+    """The customer that was erased."""
+    heads = desk.store.load(
+        streams=[each.subject for each in desk.store.erasures(after=0)], names=(), commands=()
+    ).heads
+    (person,) = [stream for stream, head in heads.items() if isinstance(head.state, Customer)]
+    return person
+
+
+def phone_of(desk: SealDesk) -> UUID:
+    """The device that was erased with its customer."""
+    (phone,) = {each.subject for each in desk.store.erasures(after=0)} - {person_of(desk)}
+    return phone
+
+
+def tried_to_use(desk: SealDesk) -> int:
+    """Have the ledger record that the ended credential was refused; return the position of that."""
+    script = Script(seed=7)
+    (outcome,) = execute(desk.store, [script.use(GONE, device=None, at=ERASED_AT)])
+    assert outcome.position is not None
+    return outcome.position
+
+
+def held(desk: SealDesk, *, lifted: bool = False) -> None:
+    kind = customer.LiftLegalHold if lifted else customer.PlaceLegalHold
+    request = OnCustomer(customer=person_of(desk), command=kind(at=ERASED_AT, case="2030-1"))
+    (outcome,) = execute(desk.store, [Script(seed=8 + lifted).command(request)])
+    assert outcome.accepted
 
 
 def findings(desk: SealDesk, dsn: str) -> list[str]:
@@ -207,6 +247,98 @@ def test_what_is_not_sealed_waits(desk: SealDesk, archive: PostgresArchive) -> N
     assert (what.apart, what.records, what.unsealed > 0) == ([], {}, True)
 
 
+def test_of_what_is_apart_only_what_is_sealed_is_destroyed(desk: SealDesk, archive: PostgresArchive) -> None:
+    assert archive.set_apart(versions(found(desk, archive, now=TEN_YEARS_ON)), ended_at=ERASED_AT)
+    last = desk.rows.of_stream(GONE.bytes)[-1].position
+
+    what = due(desk.store, archive, bank=BANK, now=TEN_YEARS_ON, sealed_to=last - 1)
+
+    assert what.unsealed > 0
+    assert max(record.position for record in what.records[GONE]) < last
+
+
+def test_what_happens_while_a_run_is_at_work_waits_for_the_next_and_is_sealed(
+    desk: SealDesk, archive: PostgresArchive
+) -> None:
+    what = found(desk, archive, now=TEN_YEARS_ON)
+    position = tried_to_use(desk)
+
+    done = run(desk.store, archive, what, rule="act 22", approved_by="officer-7", at=TEN_YEARS_ON)
+    again = carried_out(desk, archive, now=TEN_YEARS_ON)
+
+    assert (done.apart, done.records, done.changed) == ([], {}, len(what.apart))
+    assert (again.apart, again.records, again.unsealed) == ([], {}, len(what.apart))
+    assert sealed(desk).unsealable is None
+    assert desk.sealed_to() >= position
+    assert streams(carried_out(desk, archive, now=TEN_YEARS_ON)) == streams(what)
+    assert sealed(desk).unsealable is None
+
+
+def test_a_customer_waits_for_all_that_goes_with_it(desk: SealDesk, archive: PostgresArchive) -> None:
+    whole = streams(found(desk, archive, now=TWO_YEARS_ON))
+    tried_to_use(desk)
+
+    waiting = carried_out(desk, archive, now=TWO_YEARS_ON)
+    sealed(desk)
+
+    assert (waiting.apart, waiting.unsealed) == ([], len(whole))
+    assert GONE in whole
+    assert streams(carried_out(desk, archive, now=TWO_YEARS_ON)) == whole
+
+
+def test_streams_are_set_apart_all_at_once_or_not_at_all(desk: SealDesk, archive: PostgresArchive) -> None:
+    seen = versions(found(desk, archive, now=TWO_YEARS_ON))
+
+    for stream in seen:
+        assert not archive.set_apart({**seen, stream: seen[stream] - 1}, ended_at=ERASED_AT)
+    assert list(archive.streams()) == []
+    assert archive.set_apart(seen, ended_at=ERASED_AT)
+    assert archive.set_apart(seen, ended_at=ERASED_AT)
+    assert {each.stream for each in archive.streams()} == set(seen)
+
+
+def test_a_device_that_somebody_else_has_had_since_stays(
+    desk: SealDesk, archive: PostgresArchive, ledger_dsn: str
+) -> None:
+    script, phone, at = Script(seed=9), phone_of(desk), ERASED_AT
+    other, anew = script.new_id(), script.new_id()
+    again = [script.enroll(other, at=at), script.issue(anew, customer=other, device=phone, at=at)]
+    assert all(each.accepted for each in execute(desk.store, again))
+    sealed(desk)
+
+    what = carried_out(desk, archive, now=TEN_YEARS_ON)
+
+    assert GONE in streams(what)
+    assert phone not in streams(what)
+    (released,) = execute(desk.store, [script.release(phone, at=at.replace(month=2))])
+    assert released.accepted, released
+    sealed(desk)
+    assert findings(desk, ledger_dsn) == []
+
+
+def test_who_is_held_after_its_erasure_is_left_alone_until_the_hold_is_lifted(
+    desk: SealDesk, archive: PostgresArchive
+) -> None:
+    whole = streams(found(desk, archive, now=TEN_YEARS_ON))
+    held(desk)
+    sealed(desk)
+    kept = carried_out(desk, archive, now=TEN_YEARS_ON)
+    held(desk, lifted=True)
+    sealed(desk)
+
+    assert (kept.apart, kept.records, kept.unsealed, kept.held) == ([], {}, 0, 1)
+    assert streams(found(desk, archive, now=TEN_YEARS_ON)) == whole
+
+
+def test_a_hold_that_is_placed_while_a_run_is_at_work_is_kept(desk: SealDesk, archive: PostgresArchive) -> None:
+    what = found(desk, archive, now=TEN_YEARS_ON)
+    held(desk)
+
+    run(desk.store, archive, what, rule="act 22", approved_by="officer-7", at=TEN_YEARS_ON)
+
+    assert list(archive.streams()) == []
+
+
 def test_nothing_is_destroyed_on_nobodys_word(desk: SealDesk, archive: PostgresArchive) -> None:
     what = found(desk, archive, now=TWO_YEARS_ON)
 
@@ -216,16 +348,73 @@ def test_nothing_is_destroyed_on_nobodys_word(desk: SealDesk, archive: PostgresA
     assert not any(row.destroyed for row in desk.rows.of_stream(GONE.bytes))
 
 
-def test_the_read_models_built_anew_know_nothing_of_it(
+def test_the_read_models_are_built_anew_by_who_reads_on(
     desk: SealDesk, archive: PostgresArchive, postgres_store: PostgresEventStore
 ) -> None:
     models = PostgresReadModels(postgres_store.connection, postgres_store)
     models.catch_up()
+
     carried_out(desk, archive, now=TWO_YEARS_ON)
+    meanwhile = models.tally(as_of=TEN_YEARS_ON)
+    models.catch_up()
 
-    models.rebuild()
-
+    tally = models.tally(as_of=TEN_YEARS_ON)
+    assert meanwhile is None
+    assert tally is not None
+    assert set(tally.credentials) == {KEPT}
     assert models.differences() == []
+
+
+def test_streams_that_leave_between_two_batches_of_a_follower_leave_the_read_models(
+    desk: SealDesk, archive: PostgresArchive, postgres_store: PostgresEventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models, left = PostgresReadModels(postgres_store.connection, postgres_store), list[Due]()
+    monkeypatch.setattr("sealbook.adapters.read_models.postgres.EVENTS_A_BATCH", postgres_store.last_position() - 1)
+
+    def advanced(_position: int) -> None:
+        if not left:
+            left.append(found(desk, archive, now=TWO_YEARS_ON))
+            assert archive.set_apart(versions(left[0]), ended_at=ERASED_AT)
+
+    models.catch_up(advanced=advanced)
+
+    tally = models.tally(as_of=TEN_YEARS_ON)
+    assert tally is not None
+    assert set(tally.credentials) == {KEPT}
+
+
+def test_nothing_leaves_while_the_read_models_are_built_anew(
+    desk: SealDesk, archive: PostgresArchive, ledger_dsn: str, postgres_store: PostgresEventStore
+) -> None:
+    what = found(desk, archive, now=TWO_YEARS_ON)
+    models, refused = PostgresReadModels(postgres_store.connection, postgres_store), list[bool]()
+
+    def advanced(_position: int) -> None:
+        with connected(ledger_dsn) as connection:
+            connection.execute("SET lock_timeout = '10ms'")
+            with pytest.raises(Unavailable):
+                PostgresArchive(connection).set_apart(versions(what), ended_at=ERASED_AT)
+        refused.append(True)
+
+    models.rebuild(advanced=advanced)
+
+    assert any(refused)
+    assert models.differences() == []
+    assert archive.set_apart(versions(what), ended_at=ERASED_AT)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT sealbook.vault_put(0::smallint, %(gone)s, 'name:customer', %(gone)s, 'record', 'x')",
+        "SELECT sealbook.vault_forget(0::smallint, %(gone)s, 'name:customer')",
+    ],
+)
+def test_not_even_the_application_touches_a_name_in_the_vault(
+    postgres_store: PostgresEventStore, statement: LiteralString
+) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="the ledger's own"):
+        postgres_store.connection.execute(statement, {"gone": GONE})
 
 
 @pytest.mark.parametrize(
@@ -275,8 +464,7 @@ def test_a_body_that_was_destroyed_without_a_word_is_named(
     desk: SealDesk, archive: PostgresArchive, ledger_dsn: str
 ) -> None:
     what = found(desk, archive, now=TWO_YEARS_ON)
-    for each in what.apart:
-        archive.set_apart([each.stream], ended_at=each.ended_at)
+    assert archive.set_apart(versions(what), ended_at=ERASED_AT)
     (position, *_) = [row.position for row in desk.rows.of_stream(GONE.bytes)]
 
     archive.destroy(GONE, [position])

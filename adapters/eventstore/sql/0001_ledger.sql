@@ -262,11 +262,15 @@ LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     )
 $$;
 
--- Keep a value, unless its owner was erased; false then. Under the book, so that no erasure passes it by.
+-- Keep a value, unless its owner was erased; false then. Under the book, so that no erasure passes it by. Readable
+-- names, name:..., come and go by the append alone.
 CREATE FUNCTION sealbook.vault_put(
     p_book smallint, p_subject uuid, p_field text, p_owner uuid, p_class text, p_sealed bytea
 ) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF starts_with(p_field, 'name:') THEN
+        RAISE EXCEPTION 'the vault''s field % is the ledger''s own', p_field USING ERRCODE = 'insufficient_privilege';
+    END IF;
     PERFORM FROM sealbook.books WHERE book = p_book FOR UPDATE;
     IF EXISTS (SELECT FROM sealbook.erasures e WHERE e.book = p_book AND e.subject IN (p_owner, p_subject)) THEN
         RETURN false;
@@ -280,8 +284,13 @@ END
 $$;
 
 CREATE FUNCTION sealbook.vault_forget(p_book smallint, p_subject uuid, p_field text) RETURNS void
-LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-    DELETE FROM sealbook.vault v WHERE v.book = p_book AND v.subject = p_subject AND v.field = p_field
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF starts_with(p_field, 'name:') THEN
+        RAISE EXCEPTION 'the vault''s field % is the ledger''s own', p_field USING ERRCODE = 'insufficient_privilege';
+    END IF;
+    DELETE FROM sealbook.vault v WHERE v.book = p_book AND v.subject = p_subject AND v.field = p_field;
+END
 $$;
 
 -- The append. Groups stand or fall each by itself: one whose heads moved, whose name is taken or
@@ -467,12 +476,21 @@ LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS $$
     SELECT sha256('sb1'::bytea || p_salt || p_body)
 $$;
 
--- Move streams out of the log. Their heads stay and say nothing, so that an id is never given anew. Under the book:
--- nothing is appended meanwhile. Run by the maintenance role.
-CREATE FUNCTION sealbook.set_apart(p_book smallint, p_streams uuid[], p_ended_at timestamptz) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Move streams out of the log, all of them, or none if one is not at its version: somebody judged by that; false then.
+-- Their heads stay and say nothing, so that an id is never given anew. Under the book: nothing is appended meanwhile.
+-- Run by the maintenance role, which has the read models built anew.
+CREATE FUNCTION sealbook.set_apart(
+    p_book smallint, p_streams uuid[], p_versions integer[], p_ended_at timestamptz
+) RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     PERFORM FROM sealbook.books WHERE book = p_book FOR UPDATE;
+    IF EXISTS (
+        SELECT FROM unnest(p_streams, p_versions) AS s (stream, version)
+        LEFT JOIN sealbook.heads h ON h.book = p_book AND h.stream = s.stream
+        WHERE h.version IS DISTINCT FROM s.version
+    ) THEN
+        RETURN false;
+    END IF;
     INSERT INTO sealbook.streams_apart (book, stream, ended_at)
     SELECT p_book, s, p_ended_at FROM unnest(p_streams) AS s ON CONFLICT DO NOTHING;
     INSERT INTO sealbook.events_apart (position, recorded_at, stream, version, book, kind, commitment, salt, mac, body)
@@ -486,6 +504,7 @@ BEGIN
     DELETE FROM sealbook.events e WHERE e.book = p_book AND e.stream = ANY (p_streams);
     UPDATE sealbook.heads SET state = NULL, latest_at = NULL WHERE book = p_book AND stream = ANY (p_streams);
     PERFORM sealbook.forget(p_book, p_streams);
+    RETURN true;
 END
 $$;
 

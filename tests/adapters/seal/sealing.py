@@ -19,7 +19,7 @@ NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 CREDENTIALS, USES = 5, 7
 
 
-def signer(name: str = ORIGIN, number: int = 1, *, seed: bytes = b"s") -> LogSigner:
+def signer(name: str = ORIGIN, number: int = 1, _make: bool = False, *, seed: bytes = b"s") -> LogSigner:
     own = bytes([seed[0] + number - 1])
     return FileLogSigner(name=name, key=Ed25519PrivateKey.from_private_bytes(own * 32))
 

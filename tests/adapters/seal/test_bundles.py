@@ -144,7 +144,7 @@ def test_nothing_is_exported_before_it_is_sealed(desk: SealDesk) -> None:
     with pytest.raises(Unavailable, match="nothing is sealed yet"):
         desk.prover()
     size = sealed(desk).checkpoint.size
-    with pytest.raises(Unavailable, match="no map of heads is sealed yet"):
+    with pytest.raises(Unavailable, match="the checkpoint covers no map of heads"):
         desk.prover().history(HELD.bytes)
     with pytest.raises(Unavailable, match=f"position {size + 1} is not sealed"):
         desk.prover().entry(size + 1)
@@ -159,3 +159,15 @@ def test_a_history_that_was_altered_since_is_not_exported(desk: SealDesk, ledger
 
     with pytest.raises(LedgerDamaged, match=f"position {position} is not what was sealed there"):
         desk.prover().history(HELD.bytes)
+
+
+def test_with_a_witness_many_maps_behind_histories_are_still_exported(desk: SealDesk, verdict: Verdict) -> None:
+    mapped(desk)
+    note = desk.folder.checkpoint()
+    assert note is not None
+    desk.folder.put_witnessed(note)
+    for _ in range(5):
+        mapped(desk)
+
+    assert verdict("history", desk.prover().history(HELD.bytes).content)[0] == PROVEN
+    assert len(list((desk.folder.path / "maps").iterdir())) == 4

@@ -1,7 +1,9 @@
 """The sealer: the same bytes whatever happens meanwhile, and nothing sealed that was altered before."""
 
 import os
+import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -10,7 +12,7 @@ import pytest
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.keys.memory import MemoryKeys
 from sealbook.adapters.keys.working import new_working_keys
-from sealbook.adapters.seal.desk import SealDesk
+from sealbook.adapters.seal.desk import SealDesk, file_signer
 from sealbook.adapters.seal.folder import SealFolder, stands_at
 from sealbook.adapters.seal.leaves import NO_LEAF
 from sealbook.adapters.seal.merkle import root_of, tree_root
@@ -237,3 +239,22 @@ def test_other_keys_than_the_ledgers_seal_nothing(desk: SealDesk) -> None:
 def test_two_sealers_do_not_share_a_folder(desk: SealDesk, postgres_store: PostgresEventStore) -> None:
     with desk.sealer(ORIGIN), pytest.raises(Unavailable, match="another sealer"):
         sealed(desk_of(postgres_store, desk.folder.path))
+
+
+@pytest.mark.parametrize("lost", ["the name was mistyped", "the key is gone"])
+def test_who_is_refused_leaves_no_key_and_no_trust_behind(desk: SealDesk, lost: str) -> None:
+    own = replace(desk, signer=file_signer(desk.folder.path))
+    with own.sealer(ORIGIN) as sealer:
+        own.seal(sealer)
+    before = published(desk.folder.path)
+    keys = desk.folder.path.with_name("seal-keys")
+    if lost == "the key is gone":
+        shutil.rmtree(keys)
+
+    with pytest.raises((SealBroken, Unavailable)), own.sealer("elsewhere" if keys.exists() else ORIGIN):
+        pass
+
+    assert published(desk.folder.path) == before
+    assert [path.name for path in keys.glob("*.json")] == (
+        [] if lost == "the key is gone" else ["bank.example_sealbook.json"]
+    )

@@ -57,3 +57,36 @@ def test_a_file_that_is_no_table_is_begun_anew(path: Path, found: bytes) -> None
 
     assert (heads.applied, len(heads), list(heads)) == (0, 0, [])
     heads.close()
+
+
+@pytest.mark.parametrize("length", [0, 10, 63])
+def test_a_file_too_short_for_its_header_is_begun_anew(path: Path, length: int) -> None:
+    path.write_bytes(bytes(length))
+
+    heads = StreamHeads(path)
+
+    assert (heads.applied, len(heads)) == (0, 0)
+    heads.close()
+
+
+def test_what_a_power_cut_leaves_never_speaks_of_what_is_not_there(path: Path) -> None:
+    """The system may have written any page of what came since the last flush, the first one too."""
+    heads = StreamHeads(path)
+    random = Random(9)
+    flushed = {random.randbytes(16): head(n + 1) for n in range(500)}
+    heads.apply(flushed, applied=500)
+    heads.flush()
+    before = path.read_bytes()
+    later = {random.randbytes(16): head(n + 501) for n in range(500)}
+    heads.apply(later, applied=1000)
+    after = bytes(heads._table)
+    heads.close()
+
+    page = 4096
+    for written in range(0, len(before), page):
+        path.write_bytes(before[:written] + after[written : written + page] + before[written + page :])
+        found = StreamHeads(path)
+        assert found.applied == 500
+        assert all(found.get(stream) == each for stream, each in flushed.items())
+        assert len(found) == len(dict(found))
+        found.close()
