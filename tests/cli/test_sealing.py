@@ -7,7 +7,13 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from sealbook.application import retention
+from sealbook.application.names import Name, NameKind
+from sealbook.application.requests import CloseCustomer, OnCredential
+from sealbook.domain.credential import Revoke
 from tests.cli.terminal import REPOSITORY, Said, apart, begun, sealbook
+from tests.cli.test_erasing import APPROVED, ENDED, LIVES, of_old
+from tests.cli.written import write_json_lines
 
 UNKNOWN = "01890000-0000-7000-8000-000000000001"
 
@@ -100,7 +106,16 @@ def test_an_older_ledger_is_refused_until_another_log_begins(lived: str, seal: P
         (("seal", "--origin", "two words"), 2, "--origin is a name without spaces"),
         (("seal", "--origin", ""), 2, "--origin is a name"),
         (("seal", "--new-log"), 2, "--new-log needs --origin"),
+        (
+            ("seal", "--new-log", "--origin", "x", "--reason", "a\nb", "--approved-by", "r"),
+            2,
+            "--reason is a short text",
+        ),
+        (("seal", "--new-log", "--origin", "x", "--reason", "a", "--approved-by", " "), 2, "--approved-by is a short"),
         (("retention", "run"), 2, "give --approved-by"),
+        (("retention", "run", "--approved-by", "a\nb"), 2, "--approved-by is a short text"),
+        (("retention", "run", "--approved-by", "a", "--rule", "x" * 201), 2, "--rule is a short text"),
+        (("retention", "run", "--dry-run", "--rule", ""), 2, "--rule is a short text"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(typed: tuple[str, ...], code: int, needle: str) -> None:
@@ -147,9 +162,63 @@ def test_what_is_due_is_told_and_nothing_is_touched_by_a_dry_run() -> None:
         "records_destroyed": 0,
         "by_event": {},
         "streams_not_sealed": 0,
+        "streams_changed_meanwhile": 0,
+        "customers_held": 0,
     }
     assert sealbook("retention", "run", "--dry-run").out.startswith("0 streams would be set apart")
     assert sealbook("retention", "run", "--approved-by", "officer-7").out.startswith("0 streams set apart")
+
+
+@pytest.fixture
+def erased(ledger: str, folder: Path) -> tuple[str, str]:
+    """A ledger in which one of two customers left long ago and was erased; its connection string, and who it was."""
+    write_json_lines(folder / "lives.jsonl", *LIVES)
+    assert sealbook("import", folder / "lives.jsonl").code == 0
+    of_old(
+        OnCredential(credential=Name(NameKind.CREDENTIAL, "C1"), command=Revoke(at=ENDED)),
+        CloseCustomer(at=ENDED, customer=Name(NameKind.CUSTOMER, "Hong Gildong")),
+    )
+    return ledger, str(sealbook("keys", "erase", "Hong Gildong", *APPROVED, "--json").answer["customer"])
+
+
+def test_who_is_held_stays_and_who_is_not_is_destroyed_class_by_class(erased: tuple[str, str]) -> None:
+    _, person = erased
+    run = ("retention", "run", "--approved-by", "officer-7")
+    assert sealbook("project").code == 0
+    assert sealbook("keys", "hold", person, "--case", "2026-1").code == 0
+    assert sealbook("seal").code == 0
+    held = sealbook(*run, "--json").answer
+    assert "1 customer left alone: a legal hold stands." in sealbook(*run).out
+
+    assert sealbook("keys", "hold", person, "--case", "2026-1", "--lift").code == 0
+    assert "2 streams left alone: not all of it is sealed yet." in sealbook(*run).out
+    assert sealbook("seal").code == 0
+    done = sealbook(*run, "--rule", "act 22", "--json").answer
+
+    assert (held["streams_set_apart"], held["records_destroyed"], held["customers_held"]) == (0, 0, 1)
+    assert (done["streams_set_apart"], done["records_destroyed"] > 0, done["customers_held"]) == (2, True, 0)
+    sealbook("keys", "hold", person, "--case", "2026-2").failed(1, "not_found")
+    assert sealbook("report", "--json").code == 0
+    assert sealbook("fsck", "--json").answer["clean"] is True
+
+
+def killed(*_given: object, **_named: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_was_killed_leaves_read_models_that_the_next_one_builds_anew(erased: tuple[str, str]) -> None:
+    dsn, _ = erased
+    assert sealbook("project").code == 0
+    assert sealbook("seal").code == 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(retention, "_drop", killed)
+        assert sealbook("retention", "run", "--approved-by", "officer-7").code == 130
+
+    assert sealbook("retention", "run", "--approved-by", "officer-7").code == 0
+
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT count(*) FROM sealbook_read.credentials").fetchone() == (1,)
+    assert sealbook("fsck", "--json").answer["clean"] is True
 
 
 @pytest.mark.usefixtures("lived")

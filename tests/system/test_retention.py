@@ -28,6 +28,7 @@ from sealbook.application.requests import CloseCustomer, OnCustomer
 from sealbook.application.retention import Due, due, run
 from sealbook.domain import credential, customer
 from sealbook.domain.calendar import Period
+from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.customer import Customer
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.presets import preset_kinds
@@ -310,8 +311,8 @@ def test_a_device_that_somebody_else_has_had_since_stays(
 
     assert GONE in streams(what)
     assert phone not in streams(what)
-    (released,) = execute(desk.store, [script.release(phone, at=at.replace(month=2))])
-    assert released.accepted, released
+    ending = [script.on(anew, credential.Revoke(at=at)), script.release(phone, at=at)]
+    assert all(each.accepted for each in execute(desk.store, ending))
     sealed(desk)
     assert findings(desk, ledger_dsn) == []
 
@@ -330,10 +331,25 @@ def test_who_is_held_after_its_erasure_is_left_alone_until_the_hold_is_lifted(
     assert streams(found(desk, archive, now=TEN_YEARS_ON)) == whole
 
 
-def test_a_hold_that_is_placed_while_a_run_is_at_work_is_kept(desk: SealDesk, archive: PostgresArchive) -> None:
-    what = found(desk, archive, now=TEN_YEARS_ON)
-    held(desk)
+@pytest.mark.parametrize("while_it_looks", [True, False])
+def test_a_hold_that_is_placed_while_a_run_is_at_work_is_kept(
+    desk: SealDesk, archive: PostgresArchive, monkeypatch: pytest.MonkeyPatch, *, while_it_looks: bool
+) -> None:
+    person, read = person_of(desk), desk.store.stream
 
+    def held_first(stream: UUID) -> list[RecordedEvent]:
+        if stream == person:
+            held(desk)
+        return read(stream)
+
+    with monkeypatch.context() as patched:
+        if while_it_looks:
+            patched.setattr(desk.store, "stream", held_first)
+        what = due(desk.store, archive, bank=BANK, now=TEN_YEARS_ON, sealed_to=desk.sealed_to() + 1)
+    if not while_it_looks:
+        held(desk)
+
+    assert person in streams(what)
     run(desk.store, archive, what, rule="act 22", approved_by="officer-7", at=TEN_YEARS_ON)
 
     assert list(archive.streams()) == []
@@ -472,3 +488,27 @@ def test_a_body_that_was_destroyed_without_a_word_is_named(
     assert findings(desk, ledger_dsn) == [
         f"position {position} has lost its body, and no event of the ledger says by what right"
     ]
+
+
+def test_a_log_that_is_begun_anew_proves_what_the_law_had_destroyed(
+    desk: SealDesk, archive: PostgresArchive, ledger_dsn: str, tmp_path: Path
+) -> None:
+    carried_out(desk, archive, now=TWO_YEARS_ON)
+    sealed(desk)
+    anew = desk_of(cast("PostgresEventStore", desk.store), tmp_path / "anew")
+
+    mapped(anew)
+
+    assert anew.sealed_to() == anew.rows.end()
+    assert findings(anew, ledger_dsn) == []
+    history = verified(anew, tmp_path, "history", anew.prover().history(GONE.bytes).content)
+    assert history["destroyed"] == 3
+
+
+def test_nothing_is_handed_out_before_the_right_to_destroy_is_sealed(desk: SealDesk, archive: PostgresArchive) -> None:
+    carried_out(desk, archive, now=TWO_YEARS_ON)
+
+    with pytest.raises(Unavailable, match="by what right is not sealed"):
+        desk.prover().history(GONE.bytes)
+    sealed(desk)
+    assert desk.prover().history(GONE.bytes).events > 0
