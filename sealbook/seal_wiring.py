@@ -13,7 +13,7 @@ from sealbook.settings import Settings
 
 def seal_desk(settings: Settings, store: PostgresEventStore) -> SealDesk:
     """Return the desk of an open ledger. No key is looked for before something is to be signed."""
-    folder = settings.seal_folder
+    folder = SealFolder(settings.seal_folder)
 
     def signer_in_hsm(name: str, number: int, make: bool) -> LogSigner:
         # A key of its own for each log, as in files: tokens may be shared.
@@ -23,11 +23,11 @@ def seal_desk(settings: Settings, store: PostgresEventStore) -> SealDesk:
         return Pkcs11LogSigner.open(token, name=name, label=label)
 
     return SealDesk(
-        folder=SealFolder(folder),
+        folder=folder,
         store=store,
         rows=LedgerRows(store.connection),
         keys=store.keys,
-        signer=file_signer(folder) if settings.pkcs11_module is None else signer_in_hsm,
+        signer=file_signer(folder.path) if settings.pkcs11_module is None else signer_in_hsm,
     )
 
 

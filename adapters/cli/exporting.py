@@ -28,6 +28,9 @@ from sealbook.application.ports import EventStore
 from sealbook.domain.errors import Refused
 
 _PROVABLE = (NameKind.CREDENTIAL, NameKind.CUSTOMER, NameKind.DEVICE_KEY, NameKind.POLICY)
+WitnessedOption = Annotated[
+    bool, typer.Option("--witnessed", help="Under the last checkpoint that a witness signed. [default: the latest]")
+]
 OutOption = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="Where to write it.")]
 
 
@@ -49,8 +52,13 @@ def _register_history(export: typer.Typer, composition: Composition) -> None:
         out: OutOption,
         as_of: Annotated[
             str | None,
-            typer.Option("--as-of", metavar="T", help="Leave closed what the ledger learned later. [default: now]"),
+            typer.Option(
+                "--as-of",
+                metavar="T",
+                help="Show what the ledger knew then; what it recorded later is proven and stays closed.",
+            ),
         ] = None,
+        witnessed: WitnessedOption = False,
         folder: SealOption = None,
         as_json: JsonOption = False,
         ledger: LedgerOption = None,
@@ -62,13 +70,15 @@ def _register_history(export: typer.Typer, composition: Composition) -> None:
         place = Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)
         with composition.open(place) as opened:
             stream = _stream(opened.store, name)
-            bundle = opened.desk.prover().history(stream.bytes, known_at=known_at)
+            bundle = opened.desk.prover(witnessed=witnessed).history(stream.bytes, known_at=known_at)
         with _whole(out) as file:
             file.write(bundle.content)
         if as_json:
-            print_json({"stream": stream, "events": bundle.events, "complete_to": bundle.complete_to, "file": out})
+            fields = {"stream": stream, "events": bundle.events, "shown": bundle.shown}
+            print_json({**fields, "complete_to": bundle.complete_to, "file": out})
         else:
             told = counted(bundle.events, "event") if bundle.events else "no such stream"
+            told += f", {bundle.shown} of them shown" if bundle.shown < bundle.events else ""
             print_line(f"{stream}: {told}, whole up to position {bundle.complete_to:,}, in {out}.")
 
 
@@ -87,6 +97,7 @@ def _register_entry(export: typer.Typer, composition: Composition) -> None:
     def entry(
         position: Annotated[int, typer.Argument(min=1, help="The event's position.")],
         out: OutOption,
+        witnessed: WitnessedOption = False,
         folder: SealOption = None,
         ledger: LedgerOption = None,
         dsn: DsnOption = None,
@@ -94,9 +105,11 @@ def _register_entry(export: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Prove that an event is in the log (C2SP tlog-proof)."""
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened:
-            proof = opened.desk.prover().entry(position)
+            prover = opened.desk.prover(witnessed=witnessed)
+            proof = prover.entry(position)
         with _whole(out) as file:
             file.write(proof.encode())
+        print_line(f"Position {position:,} under the checkpoint of {counted(prover.size, 'event')}, in {out}.")
 
 
 def _register_growth(export: typer.Typer, composition: Composition) -> None:
@@ -104,6 +117,7 @@ def _register_growth(export: typer.Typer, composition: Composition) -> None:
     def growth(
         old: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="An older checkpoint of this log.")],
         out: OutOption,
+        witnessed: WitnessedOption = False,
         folder: SealOption = None,
         ledger: LedgerOption = None,
         dsn: DsnOption = None,
@@ -115,15 +129,18 @@ def _register_growth(export: typer.Typer, composition: Composition) -> None:
         except (OSError, UnicodeDecodeError, BadNote) as bad:
             raise BadInput(f"{old} is no checkpoint: {bad}") from None
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened:
-            proof = opened.desk.prover().growth(size)
+            prover = opened.desk.prover(witnessed=witnessed)
+            proof = prover.growth(size)
         with _whole(out) as file:
             file.write(proof.encode())
+        print_line(f"From {size:,} to {counted(prover.size, 'event')}, in {out}.")
 
 
 def _register_events(export: typer.Typer, composition: Composition) -> None:
     @export.command()
     def events(
         out: OutOption,
+        witnessed: WitnessedOption = False,
         folder: SealOption = None,
         as_json: JsonOption = False,
         ledger: LedgerOption = None,
@@ -133,7 +150,7 @@ def _register_events(export: typer.Typer, composition: Composition) -> None:
         """Write all sealed events, for a full verification beside the folder of the seal."""
         place = Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)
         with composition.open(place) as opened, progress("writing", "events") as advanced, _whole(out) as file:
-            count = opened.desk.prover().dump(file, advanced)
+            count = opened.desk.prover(witnessed=witnessed).dump(file, advanced)
         if as_json:
             print_json({"events": count, "file": out})
         else:

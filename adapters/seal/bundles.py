@@ -38,29 +38,38 @@ class Linked:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """The file's bytes, how many of the ledger's events it proves, and up to which position nothing is missing."""
+    """The file's bytes, how many events it proves and shows, and up to which position nothing is missing."""
 
     content: bytes
     events: int
+    shown: int
     complete_to: int
 
 
 class Prover:
-    """Makes bundles of one ledger under one checkpoint: the witnessed one where there is one.
+    """Makes bundles of one ledger under one checkpoint: the latest, or the latest that a witness signed.
 
     Raises Unavailable while the log has no checkpoint or no map, LedgerDamaged where the ledger is not what was
     sealed.
     """
 
-    def __init__(self, folder: SealFolder, rows: LedgerRows) -> None:
-        note = folder.witnessed() or folder.checkpoint()
+    def __init__(self, folder: SealFolder, rows: LedgerRows, *, witnessed: bool = False) -> None:
+        note = folder.witnessed() if witnessed else folder.checkpoint()
+        if note is None and witnessed:
+            raise Unavailable("no witness has signed a checkpoint yet: ask one with sealbook witness ask")
         if note is None:
             raise Unavailable("nothing is sealed yet: run sealbook seal --map")
+        cosigned = folder.witnessed()
         self._folder = folder
         self._rows = rows
-        self._note: Note = note
+        self._note: Note = cosigned if cosigned is not None and cosigned.text == note.text else note
         self._size = stands_at(note).size
         self._node = folder.tiles.node(self._size)
+
+    @property
+    def size(self) -> int:
+        """How many events the checkpoint covers."""
+        return self._size
 
     def history(self, stream: bytes, *, known_at: datetime | None = None) -> Bundle:
         """Return the bundle of a stream's history; of a stream that does not exist, the bundle of that.
@@ -68,8 +77,14 @@ class Prover:
         With `known_at`, what was recorded later stays closed.
         """
         mapped = self._latest_map()
-        place, neighbour = HeadMap(self._folder.map_path(mapped.size)).find(stream)
+        event = decode_event(mapped.row.body).event
+        root = bytes.fromhex(event.root) if isinstance(event, HeadsMapped) else b""
+        place, neighbour = HeadMap(self._folder.map_path(mapped.size), root=root).find(stream)
         if place is None or neighbour is None or place.entry.stream != stream:
+            if self._rows.of_stream(stream):
+                raise Unavailable(
+                    "it is newer than the map of heads: run sealbook seal --map, then ask the witness if any"
+                )
             return self._absence(stream, place, neighbour, mapped)
         linked = self._linked(stream)
         whole, later = linked[: place.entry.version], linked[place.entry.version :]
@@ -86,7 +101,8 @@ class Prover:
                 str(self._note),
             ]
         )
-        return Bundle(content, len(linked), mapped.size)
+        shown = sum(not _is_closed(each, until) for each in linked)
+        return Bundle(content, len(linked), shown, mapped.size)
 
     def entry(self, position: int) -> str:
         """Return the tlog-proof of one event. Raises Unavailable for a position that is not sealed."""
@@ -120,7 +136,7 @@ class Prover:
     def _absence(self, stream: bytes, before: Place | None, after: Place | None, mapped: "_Mapped") -> Bundle:
         neighbours = [None if each is None else [each.position, *each.entry, each.proof] for each in (before, after)]
         content = _pack([ABSENCE, FORMAT, stream, *neighbours, self._ledger_event(mapped.row), str(self._note)])
-        return Bundle(content, 0, mapped.size)
+        return Bundle(content, 0, 0, mapped.size)
 
     def _latest_map(self) -> "_Mapped":
         """Return the latest map that the checkpoint covers and that is still on this disk."""
@@ -195,9 +211,13 @@ class _Mapped:
     size: int
 
 
+def _is_closed(linked: Linked, until_us: int | None) -> bool:
+    return linked.row.destroyed or (until_us is not None and linked.row.recorded_us > until_us)
+
+
 def _event(linked: Linked, until_us: int | None) -> list[object]:
     row, leaf = linked.row, linked.leaf
-    if row.destroyed or (until_us is not None and row.recorded_us > until_us):
+    if _is_closed(linked, until_us):
         return [row.position, row.recorded_us, leaf.kind, leaf.commitment]
     return [row.position, row.recorded_us, row.salt, row.body]
 

@@ -126,8 +126,8 @@ class SealDesk:
         note = self.folder.checkpoint()
         return 0 if note is None else stands_at(note).size
 
-    def prover(self) -> Prover:
-        return Prover(self.folder, self.rows)
+    def prover(self, *, witnessed: bool = False) -> Prover:
+        return Prover(self.folder, self.rows, witnessed=witnessed)
 
     def _note(self, command: OwnOfLedger, *, command_id: UUID | None) -> None:
         request = OnLedger(command=command)

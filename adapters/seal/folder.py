@@ -23,7 +23,8 @@ class SealFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        # What stands beside it is named after it.
+        self.path = path if path.name else path.absolute()
         self.tiles = TileFolder(path)
 
     @property

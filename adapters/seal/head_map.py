@@ -14,9 +14,9 @@ from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, NamedTuple
 
-from sealbook.adapters.seal.merkle import inclusion_proof, leaf_hash
+from sealbook.adapters.seal.merkle import inclusion_proof, leaf_hash, tree_root
 from sealbook.adapters.seal.stream_heads import StreamHead
-from sealbook.adapters.seal.tiles import TileFolder, TileWriter, sync_folder
+from sealbook.adapters.seal.tiles import SealBroken, TileFolder, TileWriter, sync_folder
 
 ENTRY = Struct(">c16sI32s")
 _MARK = b"M"
@@ -46,11 +46,13 @@ class Place(NamedTuple):
 
 
 class HeadMap:
-    """A map that was made, to be looked into."""
+    """A map that was made, to be looked into. Raises SealBroken for one that is not what was sealed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, root: bytes) -> None:
         self._tiles = TileFolder(folder)
         self._entries = folder / _ENTRIES
+        if not self._entries.is_file() or tree_root(self._tiles.node(len(self)), len(self)) != root:
+            raise SealBroken(f"the map in {folder} is not the one that was sealed: run sealbook seal --map")
 
     def __len__(self) -> int:
         return self._entries.stat().st_size // ENTRY.size
@@ -68,13 +70,19 @@ class HeadMap:
             found = self._place(file, low)
             if found is not None and found.entry.stream == stream:
                 return found, found
-            return self._place(file, low - 1), found
+            before = self._place(file, low - 1)
+            if (before and before.entry.stream >= stream) or (found and found.entry.stream <= stream):
+                raise SealBroken(f"{self._entries} is not in order: run sealbook seal --map")
+            return before, found
 
     def _place(self, file: BinaryIO, index: int) -> Place | None:
         size = len(self)
         if not 0 <= index < size:
             return None
-        return Place(index, _entry(file, index), inclusion_proof(self._tiles.node(size), index, size))
+        entry, node = _entry(file, index), self._tiles.node(size)
+        if entry.hash != node(0, index):
+            raise SealBroken(f"{self._entries} is not what was sealed: run sealbook seal --map")
+        return Place(index, entry, inclusion_proof(node, index, size))
 
 
 def make_map(folder: Path, heads: Iterable[tuple[bytes, StreamHead]]) -> tuple[int, bytes]:

@@ -103,6 +103,7 @@ class Sealer:
         checkpoint = stands_at(note)
         if checkpoint.origin != self._origin:
             raise SealBroken(f"this folder is of the log {checkpoint.origin}, not of {self._origin}")
+        self._check_end(checkpoint.size)
         if not any(log_key(each).signed(note) for each in (*self._signers, *self._former)):
             raise SealBroken("the checkpoint is not signed by this log's key: restore the key, or the folder")
         return checkpoint
@@ -171,17 +172,20 @@ class Sealer:
 
     def _check_last(self) -> None:
         """Make sure that the ledger goes on from what was sealed. Raises SealBroken."""
-        size, end = self.checkpoint.size, self._rows.end()
-        if end < size:
-            raise SealBroken(
-                f"the ledger ends at position {end}, the seal at {size}: the ledger was restored from an older backup"
-            )
+        size = self.checkpoint.size
         if size:
             (row,) = self._rows.after(size - 1, 1) or (None,)
             if row is None or row.position != size:
                 raise SealBroken(f"position {size} is missing: {_ALTERED}")
             self._checked_leaf(row)
             self._recorded_us = row.recorded_us
+
+    def _check_end(self, size: int) -> None:
+        end = self._rows.end()
+        if end < size:
+            raise SealBroken(
+                f"the ledger ends at position {end}, the seal at {size}: the ledger was restored from an older backup"
+            )
 
     def _checked_leaf(self, row: StoredRow, *, previous: bytes | None = None) -> bytes:
         """Return the leaf that was sealed for a row, which must still make it. Raises SealBroken."""

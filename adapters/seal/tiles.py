@@ -74,8 +74,12 @@ class TileFolder:
                 hashes = (self._folder / name).read_bytes()
             except FileNotFoundError:
                 continue
+            if len(hashes) < width * HASH_BYTES:
+                break
             return hashes[: width * HASH_BYTES]
-        raise SealBroken(f"{tile_name(level, index, width)} is missing: restore the folder of the seal from a copy")
+        raise SealBroken(
+            f"{tile_name(level, index, width)} is missing or cut short: restore the folder of the seal from a copy"
+        )
 
 
 class TileWriter:

@@ -240,3 +240,61 @@ def test_another_log_key_signs_and_what_the_old_one_signed_still_verifies(seal: 
     assert verify("growth", "old-checkpoint", seal / "checkpoint", "growth").code == 0
     (seal / "policy").write_text(old_policy)
     assert [verify("history", each).code for each in ("before.proof", "after.proof")] == [0, 3]
+
+
+@pytest.mark.usefixtures("lived")
+def test_a_credential_that_is_newer_than_the_map_is_not_proven_to_be_absent(folder: Path) -> None:
+    assert sealbook("seal", "--map").code == 0
+    (folder / "late.jsonl").write_text('{"at": "2024-05-01T00:00:00Z", "credential": "C9", "fact": "issued"}\n')
+    assert sealbook("import", "late.jsonl").code == 0
+
+    sealbook("export", "history", "C9", "-o", "c9.proof").failed(3, "newer than the map of heads")
+    assert sealbook("seal", "--map").code == 0
+    assert sealbook("export", "history", "C9", "-o", "c9.proof").code == 0
+    assert verify("history", "c9.proof").code == 0
+
+
+@pytest.mark.usefixtures("lived")
+def test_what_a_witness_signed_last_is_exported_when_it_is_asked_for(seal: Path) -> None:
+    assert sealbook("seal", "--map").code == 0
+    sealbook("export", "history", "C1", "--witnessed", "-o", "x").failed(3, "no witness has signed")
+    key = sealbook("witness", "init", "audit", "--name", "audit.example", "--json").answer["vkey"]
+    log = (seal / "policy").read_text().splitlines()[0].removeprefix("log ")
+    assert sealbook("witness", "trust", "audit", log).code == 0
+    assert sealbook("witness", "ask", "--old", "0", "-o", "request").code == 0
+    assert sealbook("witness", "sign", "audit", "request", "-o", "cosigned").code == 0
+    assert sealbook("witness", "take", "cosigned", "--witness", key).code == 0
+    assert sealbook("export", "history", "C1", "-o", "c1.proof").code == 0
+    assert verify("history", "c1.proof", "--witnesses", "1").code == 0
+
+    assert sealbook("seal", "--map").code == 0
+    assert sealbook("export", "history", "C1", "-o", "new.proof").code == 0
+    assert sealbook("export", "history", "C1", "--witnessed", "-o", "cosigned.proof").code == 0
+    assert sealbook("export", "events", "-o", "events").code == 0
+
+    assert [verify("history", each, "--witnesses", "1").code for each in ("new.proof", "cosigned.proof")] == [3, 0]
+    assert [verify("full", seal, "events", "--witnesses", each).code for each in ("0", "1")] == [0, 0]
+
+
+@pytest.mark.usefixtures("lived")
+def test_the_folder_may_be_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SEALBOOK_SEAL")
+
+    assert sealbook("seal", "--seal", "").code == 0
+    assert Path("checkpoint").exists()
+
+
+@pytest.mark.usefixtures("lived")
+def test_a_verdict_that_nobody_could_be_told_is_none() -> None:
+    assert sealbook("seal", "--map").code == 0
+    assert sealbook("export", "history", "C1", "-o", "c1.proof").code == 0
+    words = f'"{sys.executable}" -m sealbook_verify history c1.proof --policy seal/policy'
+    for line in (f"ulimit -f 0; {words} > told", f"{words} >&-"):
+        done = subprocess.run(
+            ["sh", "-c", line],
+            env={"PYTHONPATH": str(REPOSITORY / "verify")},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, "Traceback" in done.stderr) == (3, False), line

@@ -36,6 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except (OSError, AttributeError):
+        # A verdict that nobody could be told, for the disk is full or the output closed, is none.
+        return CANNOT_TELL
 
 
 def _main(arguments: Sequence[str] | None) -> int:

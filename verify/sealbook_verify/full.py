@@ -16,7 +16,7 @@ from sealbook_verify.leaves import EVENT, KINDS, LEDGER_STREAM, NO_LEAF, HeadMap
 from sealbook_verify.merkle import EMPTY_ROOT, leaf_hash, root_of
 from sealbook_verify.moments import utc
 from sealbook_verify.msgpack import Value
-from sealbook_verify.policy import Policy
+from sealbook_verify.policy import NONE, Policy
 from sealbook_verify.tiles import Tiles
 from sealbook_verify.verdict import BadInput, CannotTell, Disproved, Proven
 
@@ -33,7 +33,10 @@ Record = tuple[bytes, int, int, bool, bytes]
 
 def verify_full(folder: Path, dump: Path, policy: Policy, *, witnesses: int = 0) -> Proven:
     """Verify a log's folder of tiles against the dump of all events. The dump is read twice, as a stream."""
-    checkpoint = open_checkpoint((folder / "checkpoint").read_bytes().decode(), policy, witnesses=witnesses)
+    # The latest checkpoint may not have been cosigned yet: who asks for witnesses is shown the last one that was.
+    cosigned = folder / "witnessed"
+    asked = cosigned if (witnesses or policy.quorum != NONE) and cosigned.exists() else folder / "checkpoint"
+    checkpoint = open_checkpoint(asked.read_bytes().decode(), policy, witnesses=witnesses)
     audit = Audit(Tiles(folder))
     with dump.open("rb") as file:
         audit.sizes_mapped = _sizes_mapped(file)
@@ -42,7 +45,10 @@ def verify_full(folder: Path, dump: Path, policy: Policy, *, witnesses: int = 0)
         if audit.tiles.finish() != checkpoint.root:
             raise Disproved("root", "the events and tiles agree with each other, but not with the signed root")
         unsealed = audit.read_unsealed(records)
-    says = f"the log of {checkpoint.size} entries is whole: every leaf, tile and map is what the events make it"
+    says = (
+        f"the log of {checkpoint.size} entries is whole:"
+        " every leaf, every tile, and the root of every map is what the events make it"
+    )
     lines = [
         *checkpoint.lines(audit.recorded_at),
         f"{len(audit.heads)} streams, {audit.maps} maps of heads, {audit.destroyed} bodies destroyed by law",

@@ -10,6 +10,7 @@ from sealbook.adapters.seal import head_map
 from sealbook.adapters.seal.head_map import HeadMap, MapEntry, make_map
 from sealbook.adapters.seal.merkle import EMPTY_ROOT, root_of
 from sealbook.adapters.seal.stream_heads import StreamHead
+from sealbook.adapters.seal.tiles import SealBroken
 
 
 def heads(count: int) -> dict[bytes, StreamHead]:
@@ -44,7 +45,7 @@ def test_every_stream_is_found_with_its_proof(tmp_path: Path, count: int) -> Non
 
     streams, root = make_map(tmp_path / "map", iter(known.items()))
 
-    found = HeadMap(tmp_path / "map")
+    found = HeadMap(tmp_path / "map", root=root)
     assert (streams, len(found)) == (count, count)
     assert root == root_of([each.hash for each in entries(known)])
     for index, entry in enumerate(entries(known)):
@@ -56,8 +57,8 @@ def test_every_stream_is_found_with_its_proof(tmp_path: Path, count: int) -> Non
 
 def test_what_is_missing_lies_between_two_neighbours(tmp_path: Path) -> None:
     known = heads(300)
-    make_map(tmp_path / "map", iter(known.items()))
-    found = HeadMap(tmp_path / "map")
+    _, root = make_map(tmp_path / "map", iter(known.items()))
+    found = HeadMap(tmp_path / "map", root=root)
 
     ordered = entries(known)
     for index, (left, right) in enumerate(pairwise(ordered)):
@@ -74,7 +75,7 @@ def test_what_is_missing_lies_between_two_neighbours(tmp_path: Path) -> None:
 
 def test_a_map_of_nothing_has_the_root_of_nothing(tmp_path: Path) -> None:
     assert make_map(tmp_path / "map", iter(())) == (0, EMPTY_ROOT)
-    assert HeadMap(tmp_path / "map").find(bytes(16)) == (None, None)
+    assert HeadMap(tmp_path / "map", root=EMPTY_ROOT).find(bytes(16)) == (None, None)
 
 
 def test_more_than_fits_into_memory_is_sorted_through_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,3 +93,23 @@ def test_a_map_is_made_anew_over_one_that_was_not_finished(tmp_path: Path) -> No
 
     known = heads(20)
     assert make_map(tmp_path / "map", iter(known.items())) == make_map(tmp_path / "other", iter(known.items()))
+
+
+@pytest.mark.parametrize("damage", ["emptied", "cut short", "a stream renamed", "another map"])
+def test_a_map_that_is_not_what_was_sealed_is_refused(tmp_path: Path, damage: str) -> None:
+    known = heads(300)
+    _, root = make_map(tmp_path / "map", iter(known.items()))
+    file, ordered = tmp_path / "map" / "entries", entries(known)
+    whole = file.read_bytes()
+    match damage:
+        case "emptied":
+            file.write_bytes(b"")
+        case "cut short":
+            file.write_bytes(whole[:-53])
+        case "a stream renamed":
+            file.write_bytes(whole.replace(ordered[150].stream, ordered[150].stream[:15] + b"\xff"))
+        case _:
+            make_map(tmp_path / "map", iter(heads(299).items()))
+
+    with pytest.raises(SealBroken):
+        HeadMap(tmp_path / "map", root=root).find(ordered[150].stream)
