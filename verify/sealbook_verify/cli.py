@@ -30,15 +30,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code: 0 proven, 1 disproved, 2 bad input, 3 cannot tell."""
     try:
         return _main(arguments)
-    except BrokenPipeError:
-        # Who reads has left. Nothing may be written any more, not even as Python ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return INTERRUPTED
     except KeyboardInterrupt:
         return INTERRUPTED
+    except BrokenPipeError:
+        _say_no_more()
+        return INTERRUPTED
     except (OSError, AttributeError):
-        # A verdict that nobody could be told, for the disk is full or the output closed, is none.
+        # The disk is full or the output closed: a verdict that nobody could be told is none.
+        _say_no_more()
         return CANNOT_TELL
+
+
+def _say_no_more() -> None:
+    # Else Python would try once more as it ends, and have the last word.
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _main(arguments: Sequence[str] | None) -> int:
