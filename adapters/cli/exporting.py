@@ -71,8 +71,7 @@ def _register_history(export: typer.Typer, composition: Composition) -> None:
         with composition.open(place) as opened:
             stream = _stream(opened.store, name)
             bundle = opened.desk.prover(witnessed=witnessed).history(stream.bytes, known_at=known_at)
-        with _whole(out) as file:
-            file.write(bundle.content)
+        _write(out, bundle.content)
         if as_json:
             fields = {"stream": stream, "events": bundle.events, "shown": bundle.shown}
             print_json({**fields, "complete_to": bundle.complete_to, "file": out})
@@ -107,8 +106,7 @@ def _register_entry(export: typer.Typer, composition: Composition) -> None:
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened:
             prover = opened.desk.prover(witnessed=witnessed)
             proof = prover.entry(position)
-        with _whole(out) as file:
-            file.write(proof.encode())
+        _write(out, proof.encode())
         print_line(f"Position {position:,} under the checkpoint of {counted(prover.size, 'event')}, in {out}.")
 
 
@@ -131,8 +129,7 @@ def _register_growth(export: typer.Typer, composition: Composition) -> None:
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)) as opened:
             prover = opened.desk.prover(witnessed=witnessed)
             proof = prover.growth(size)
-        with _whole(out) as file:
-            file.write(proof.encode())
+        _write(out, proof.encode())
         print_line(f"From {size:,} to {counted(prover.size, 'event')}, in {out}.")
 
 
@@ -155,6 +152,11 @@ def _register_events(export: typer.Typer, composition: Composition) -> None:
             print_json({"events": count, "file": out})
         else:
             print_line(f"{counted(count, 'event')} in {out}.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    with _whole(path) as file:
+        file.write(content)
 
 
 @contextmanager

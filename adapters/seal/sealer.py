@@ -68,8 +68,7 @@ class Sealer:
         self._heads = StreamHeads(folder.heads_path)
         self._flushed = self._heads.applied
         self._recorded_us = 0
-        # Of a log that is begun anew: what the law has destroyed before is proven by what is left of it.
-        self._dropped = rows.dropped()
+        self._dropped: dict[bytes, int] | None = None
         if self._tiles.root() != self.checkpoint.root:
             raise SealBroken("the tiles do not lead to the root of the checkpoint: restore the folder from a copy")
         self._catch_up()
@@ -125,7 +124,7 @@ class Sealer:
                 return Unsealable(position, "it was recorded before the one that it follows")
             recorded_before = recorded_us
             if mac is None:
-                if version > self._dropped.get(stream, 0):
+                if version > self._dropped_to(stream):
                     return Unsealable(position, "its body is gone, and no event of the ledger says by what right")
                 kind, committed = salt[0], body
             elif fits(mac, book=BOOK, stream=stream, version=version, salt=salt, body=body):
@@ -137,6 +136,12 @@ class Sealer:
             hashes.append(leaf)
             moved[stream] = StreamHead(position, version, leaf)
         return None
+
+    def _dropped_to(self, stream: bytes) -> int:
+        # Met only by a log that is begun anew: what the law had destroyed is proven by what is left of it.
+        if self._dropped is None:
+            self._dropped = self._rows.dropped()
+        return self._dropped.get(stream, 0)
 
     def _publish(self, hashes: list[bytes], moved: dict[bytes, StreamHead]) -> None:
         self._tiles.add(hashes)
