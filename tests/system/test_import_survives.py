@@ -196,7 +196,7 @@ def test_a_second_import_adds_nothing(new_ledger: Callable[[], str], folder: Pat
 DISK = "640m"
 LEFT_FREE_BYTES = 26 << 20
 """Room for one more WAL segment of 16 MiB, so that some batches get in, and far less than the import needs."""
-LINES_TOO_MANY = 120_000
+LINES_TOO_MANY = 160_000
 FULL_DISK = """
 import json, os, sys
 from pathlib import Path
