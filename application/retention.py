@@ -11,15 +11,12 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from sealbook.application.commands import Command
 from sealbook.application.erasure import held_by_nobody_else
-from sealbook.application.ledger import execute
+from sealbook.application.noting import note
 from sealbook.application.ports import EventStore
-from sealbook.application.record_keeping import OnLedger
 from sealbook.domain.calendar import shift_forward
 from sealbook.domain.catalogue import RecordedEvent
 from sealbook.domain.customer import CredentialOpened, Customer
-from sealbook.domain.errors import Refused
 from sealbook.domain.kind_document import BankDocument
 from sealbook.domain.ledger import DropRecords
 
@@ -175,10 +172,7 @@ def _drop(
         rule=f"{rule}: {', '.join(sorted({record.name for record in records}))}",
         approved_by=approved_by,
     )
-    command = Command(request=OnLedger(command=dropped), command_id=None, actor=approved_by, channel=CHANNEL)
-    (outcome,) = execute(store, [command])
-    if outcome.refusal is not None:
-        raise Refused(outcome.refusal, outcome.message)
+    note(store, dropped, actor=approved_by, channel=CHANNEL)
 
 
 def _is_over(record: Record, ended_at: datetime, *, bank: BankDocument, now: datetime) -> bool:

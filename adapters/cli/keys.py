@@ -18,10 +18,7 @@ from sealbook.adapters.cli.session import (
     Place,
     SealOption,
 )
-from sealbook.application.commands import Command
-from sealbook.application.ledger import execute
-from sealbook.application.record_keeping import OnLedger
-from sealbook.domain.errors import Refused
+from sealbook.application.noting import note
 from sealbook.domain.ledger import ChangeKey, KeyPurpose
 
 if TYPE_CHECKING:
@@ -139,11 +136,7 @@ def _record(opened: OpenLedger, purpose: Rotated) -> int | None:
     if key_id == FIRST_KEY:
         return None
     change = ChangeKey(at=opened.now, purpose=KeyPurpose(purpose), key_id=key_id)
-    command = Command(request=OnLedger(command=change), command_id=opened.new_id(), actor="keys", channel="cli")
-    (outcome,) = execute(opened.store, [command])
-    if outcome.refusal is not None:
-        raise Refused(outcome.refusal, outcome.message)
-    return outcome.position
+    return note(opened.store, change, actor="keys", channel="cli", command_id=opened.new_id())
 
 
 def _register_status(app: typer.Typer, composition: Composition) -> None:

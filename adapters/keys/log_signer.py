@@ -10,7 +10,6 @@ from sealbook.adapters.keys.pkcs11_token import HsmToken
 from sealbook.adapters.keys.private_file import damaged, read_private, write_private
 from sealbook.application.ports import Unavailable
 
-LOG_KEY_FILE = "log-key.json"
 LOG_KEY_LABEL = "sealbook-log"
 _SIZE_BYTES = 32
 _EDWARDS25519 = b"\x13\x0cedwards25519"

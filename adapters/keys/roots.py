@@ -3,9 +3,6 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-WRAPPED_BYTES = 40
-"""A key of 32 bytes, wrapped with AES-KWP (RFC 5649)."""
-
 
 class RootKeys(Protocol):
     """AES-256 keys by epoch, each of which lives until it is destroyed. All raise Unavailable.

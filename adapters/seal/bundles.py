@@ -77,9 +77,7 @@ class Prover:
         With `known_at`, what was recorded later stays closed.
         """
         mapped = self._latest_map()
-        event = decode_event(mapped.row.body).event
-        root = bytes.fromhex(event.root) if isinstance(event, HeadsMapped) else b""
-        place, neighbour = HeadMap(self._folder.map_path(mapped.size), root=root).find(stream)
+        place, neighbour = HeadMap(self._folder.map_path(mapped.size), root=mapped.root).find(stream)
         if place is None or neighbour is None or place.entry.stream != stream:
             if self._rows.of_stream(stream):
                 raise Unavailable(
@@ -144,7 +142,7 @@ class Prover:
             event = decode_event(row.body).event
             if isinstance(event, HeadsMapped) and row.position <= self._size:
                 if self._folder.map_path(event.tree_size).exists():
-                    return _Mapped(row, event.tree_size)
+                    return _Mapped(row, event.tree_size, bytes.fromhex(event.root))
                 raise Unavailable(
                     "the checkpoint is older than every map that is kept: ask the witness for a newer one"
                 )
@@ -205,10 +203,11 @@ class Prover:
 
 @dataclass(frozen=True, slots=True)
 class _Mapped:
-    """The row of a map's event, and how much of the log the map covers."""
+    """The row of a map's event, how much of the log the map covers, and its root."""
 
     row: StoredRow
     size: int
+    root: bytes
 
 
 def _is_closed(linked: Linked, until_us: int | None) -> bool:

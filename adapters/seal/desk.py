@@ -16,11 +16,8 @@ from sealbook.adapters.seal.notes import Checkpoint, VerifierKey, log_key
 from sealbook.adapters.seal.rows import LedgerRows
 from sealbook.adapters.seal.sealer import Sealer, Unsealable
 from sealbook.adapters.seal.tiles import SealBroken
-from sealbook.application.commands import Command
-from sealbook.application.ledger import execute
+from sealbook.application import noting
 from sealbook.application.ports import NO_HEAD, EventStore, Unavailable
-from sealbook.application.record_keeping import OnLedger
-from sealbook.domain.errors import Refused
 from sealbook.domain.ledger import LEDGER_STREAM, ChangeKey, KeyPurpose, Ledger, MapHeads, ReplaceLog
 from sealbook.domain.ledger import Command as OwnOfLedger
 
@@ -78,7 +75,7 @@ class SealDesk:
         size = sealer.checkpoint.size
         streams, root = make_map(self.folder.map_path(size), iter(sealer.heads))
         noted = MapHeads(at=at, tree_size=size, streams=streams, root=root.hex())
-        self._note(noted, command_id=None)
+        self._note(noted)
         self.seal(sealer)
         self.folder.forget_old_maps()
         return streams
@@ -92,7 +89,7 @@ class SealDesk:
             number = self._log_key_id() + 1
             key = log_key(self.signer(sealer.checkpoint.origin, number, True))
             changed = ChangeKey(at=at, purpose=KeyPurpose.LOG, key_id=number, public_key=key.public_key.hex())
-            self._note(changed, command_id=None)
+            self._note(changed)
             self.seal(sealer)
             self.folder.trust_log([key])
         return number, key
@@ -129,13 +126,8 @@ class SealDesk:
     def prover(self, *, witnessed: bool = False) -> Prover:
         return Prover(self.folder, self.rows, witnessed=witnessed)
 
-    def _note(self, command: OwnOfLedger, *, command_id: UUID | None) -> None:
-        request = OnLedger(command=command)
-        (outcome,) = execute(
-            self.store, [Command(request=request, command_id=command_id, actor=ACTOR, channel=CHANNEL)]
-        )
-        if outcome.refusal is not None:
-            raise Refused(outcome.refusal, outcome.message)
+    def _note(self, command: OwnOfLedger, *, command_id: UUID | None = None) -> None:
+        noting.note(self.store, command, actor=ACTOR, channel=CHANNEL, command_id=command_id)
 
     def _log_key_id(self) -> int:
         state = self.store.load(streams=[LEDGER_STREAM], names=(), commands=()).heads.get(LEDGER_STREAM, NO_HEAD).state

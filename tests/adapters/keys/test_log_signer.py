@@ -9,7 +9,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from sealbook.adapters.keys.log_signer import LOG_KEY_FILE, FileLogSigner, LogSigner, Pkcs11LogSigner
+from sealbook.adapters.keys.log_signer import FileLogSigner, LogSigner, Pkcs11LogSigner
 from sealbook.adapters.keys.pkcs11_token import HsmToken, TokenPlace
 from sealbook.application.ports import Unavailable
 
@@ -21,7 +21,7 @@ NAME = "bank.example/sealbook/2026"
 def maker(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], LogSigner]:
     """What makes a signer, or finds the one that was made."""
     if request.param == "file":
-        return lambda: FileLogSigner.create(tmp_path / LOG_KEY_FILE, name=NAME)
+        return lambda: FileLogSigner.create(tmp_path / "log-key.json", name=NAME)
     place: TokenPlace = request.getfixturevalue("softhsm")
     label = f"log-{uuid4().hex}"
     return lambda: Pkcs11LogSigner.create(HsmToken(place), name=NAME, label=label)
@@ -60,16 +60,16 @@ NAMELESS = json.dumps({"name": "", "seed": "ab" * 32})
 
 @pytest.mark.parametrize("text", [*DAMAGED, NAMELESS])
 def test_a_damaged_key_file_is_said_in_one_line(tmp_path: Path, text: str) -> None:
-    (tmp_path / LOG_KEY_FILE).write_text(text)
+    (tmp_path / "log-key.json").write_text(text)
 
     with pytest.raises(Unavailable, match="is damaged") as caught:
-        FileLogSigner.open(tmp_path / LOG_KEY_FILE)
+        FileLogSigner.open(tmp_path / "log-key.json")
     assert "ABCDEF0123" not in str(caught.value)
 
 
 def test_a_key_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(Unavailable, match="is missing"):
-        FileLogSigner.open(tmp_path / LOG_KEY_FILE)
+        FileLogSigner.open(tmp_path / "log-key.json")
 
 
 def test_an_hsm_without_the_key_or_with_another_kind_of_key_is_said(softhsm: TokenPlace) -> None:

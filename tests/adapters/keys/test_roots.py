@@ -9,7 +9,7 @@ import pytest
 from sealbook.adapters.keys.file_root import FileRoot
 from sealbook.adapters.keys.pkcs11_root import LABEL, Pkcs11Root, pkcs11_root
 from sealbook.adapters.keys.pkcs11_token import HsmToken, TokenPlace
-from sealbook.adapters.keys.roots import WRAPPED_BYTES, RootKeys
+from sealbook.adapters.keys.roots import RootKeys
 from sealbook.application.ports import Unavailable
 from tests.conftest import PIN
 
@@ -23,7 +23,8 @@ def test_an_epoch_wraps_and_opens_until_it_is_destroyed(root: RootKeys) -> None:
     assert root.epochs() == [*before, first, second]
     assert first < second
     wrapped = root.wrap(first, KEY)
-    assert len(wrapped) == WRAPPED_BYTES
+    # A key of 32 bytes, wrapped with AES-KWP (RFC 5649).
+    assert len(wrapped) == 40
     assert root.unwrap(first, wrapped) == KEY
     assert root.wrap(second, KEY) != wrapped
 
