@@ -153,12 +153,20 @@ def on_use_in_grace(policy: RenewalPolicy, term: Term, at: datetime, *, suspende
 
 def on_request(policy: RenewalPolicy, term: Term, at: datetime) -> Bounds | None:
     """Return the bounds of a renewal asked for at `at`, or None outside the policy's window."""
+    window = request_window(policy, term)
+    if window is None:
+        return None
+    opens_at, end = window
+    return _extended(policy, term, at) if opens_at <= at < end else None
+
+
+def request_window(policy: RenewalPolicy, term: Term) -> tuple[datetime, datetime] | None:
+    """Return from when until when (exclusive) a renewal may be asked for; None if the policy takes no requests."""
     end = term.bounds.expires_at
     if policy.renew_on != "request" or policy.request_window is None or end is None:
         return None
     # A request that reaches back before the present period asks for nothing of this one.
-    opens_at = max(shift_back(end, policy.request_window, zone_name=policy.zone), term.bounds.anchor)
-    return _extended(policy, term, at) if opens_at <= at < end else None
+    return max(shift_back(end, policy.request_window, zone_name=policy.zone), term.bounds.anchor), end
 
 
 def restarted(policy: RenewalPolicy, at: datetime) -> Bounds:

@@ -30,7 +30,7 @@ from sealbook.domain.policy import Policy
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import PolicyRef
 
-HEAD_SCHEMA = 3
+HEAD_SCHEMA = 4
 """The version of the folds behind the heads.
 
 It grows when a state gains or changes a field, or a default that is a record; when a fold comes to

@@ -10,8 +10,9 @@ from sealbook.application.bank.daily import begun_life
 from sealbook.application.bank.means import issued_at_counter
 from sealbook.application.bank.people import enrolled
 from sealbook.application.bank.telling import BANK, CALLER, OFFICER, Story
+from sealbook.application.erasing import EraseCredential
 from sealbook.application.names import Name, NameKind
-from sealbook.application.requests import CloseCustomer, EraseCredential
+from sealbook.application.requests import CloseCustomer
 from sealbook.domain import credential, customer, device, renewal
 from sealbook.domain.credential import Fact, ObserveExpiry, ObserveRenewal, Use, UseEvidence
 from sealbook.domain.policy_document import RenewalPolicy

@@ -9,8 +9,8 @@ from sealbook.application.bank.incidents import link_id, set_up_again
 from sealbook.application.bank.means import Means, issued_at_counter
 from sealbook.application.bank.people import Holder, enrolled
 from sealbook.application.bank.telling import CALLER, TELLER, Story
-from sealbook.application.requests import LinkService, UnlinkId
-from sealbook.domain import credential, device
+from sealbook.application.requests import LinkService, OnCustomer, UnlinkId
+from sealbook.domain import credential, customer, device
 from sealbook.domain.credential import UseEvidence
 from sealbook.domain.values import Kind, LockScreen, PolicyRef, RevocationReason, Service, SwitchMode, UnlockMethod
 
@@ -92,6 +92,7 @@ def one_time_codes(story: Story, numbers: Sequence[str]) -> None:
     """Tell of a clock that drifts, a code used twice, five wrong ones, and ten, after which a new one is issued."""
     person = enrolled(story, numbers[0])
     means = applied(person, Kind.MOBILE_OTP, policy_id="X", purpose="transfer").finish()
+    means.on(credential.SetSecret(at=story.at, generation=1), TELLER)
     means.set_up()
     _use_for(means, days=60)
     seen = means.evidence()
@@ -131,6 +132,8 @@ def lost_and_found(story: Story, numbers: Sequence[str]) -> None:
     _use_for(means, days=100)
     person.lose_phone()
     means.attempt(purpose="transfer", proven=False)
+    look = customer.ViewRecord(at=story.at, what="credential history", reason="loss 17")
+    story.ask(OnCustomer(customer=person.ref, command=look), TELLER)
     story.later(days=4)
     person.find_phone()
     _use_for(means, days=100)

@@ -8,6 +8,7 @@
 | issue and attested key | `issuing` | R24, R27, R32, R40, R46 |
 | use | `use` | R07, R17, R34, R47, R59 |
 | wrong proofs, locks, drifting clocks | `lockout` | 5.1, 5.5 |
+| the seed in force | `secrets` | 5.1 |
 | PIN, pattern, biometrics | `unlocking` | R30, R33, R45 |
 | linked IDs and services | `linking` | R10, R11, R35, R43, R53, R54 |
 | renewal, lapse, change of policy | `renewing` | R42, R48-R50, R65, section 4 |
@@ -117,6 +118,7 @@ from sealbook.domain.credential.renewing import (
     Settle,
     SwitchPolicy,
 )
+from sealbook.domain.credential.secrets import SecretSet, SetSecret
 from sealbook.domain.credential.standing import (
     Application,
     Credential,
@@ -215,10 +217,12 @@ __all__ = [
     "RetryStep",
     "Revoke",
     "Revoked",
+    "SecretSet",
     "SendExpiryNotice",
     "SendRenewalNotice",
     "ServiceLinked",
     "ServiceUnlinked",
+    "SetSecret",
     "SetUnlockMethod",
     "Settle",
     "SignalClone",

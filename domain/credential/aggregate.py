@@ -20,6 +20,7 @@ from sealbook.domain.credential import (
     paying,
     proofing,
     renewing,
+    secrets,
     unlocking,
     use,
 )
@@ -38,6 +39,7 @@ _OfLife = (
     use.Event
     | renewing.Event
     | lockout.Event
+    | secrets.Event
     | unlocking.Event
     | linking.Event
     | holds.Event
@@ -58,6 +60,7 @@ Fact = (
     use.Command
     | renewing.Command
     | lockout.Command
+    | secrets.Command
     | unlocking.Command
     | linking.Command
     | holds.Command
@@ -72,6 +75,7 @@ Fact = (
 
 OwnCommand = (
     _OfHistory
+    | secrets.Command
     | unlocking.Command
     | notices.Command
     | loss.SignalClone
@@ -135,6 +139,7 @@ _IN_LIFE = by_class(
     use.evolve,
     renewing.evolve,
     lockout.evolve,
+    secrets.evolve,
     unlocking.evolve,
     linking.evolve,
     holds.evolve,
@@ -236,6 +241,8 @@ def _on_application(
 def _answer(state: Credential, command: Fact, policies: PolicyBook, kinds: KindBook) -> tuple[Event, ...]:
     if isinstance(command, _OfHistory):
         return _of_history(state, command, policies, kinds)
+    if isinstance(command, secrets.Command):
+        return secrets.decide(state, command)
     kind = kinds.kind(state.kind)
     if isinstance(command, unlocking.Command):
         return unlocking.decide(state, command, kind)

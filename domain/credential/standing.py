@@ -120,6 +120,7 @@ class Credential:
 
     `reported_at` is when a loss was reported, from which on the bank is liable; None once the
     device was found again. `held_from` and `held_until` are of the last suspension that was lifted.
+    `secret_generation` is that of the seed in force, 0 for none.
     """
 
     customer: UUID
@@ -145,6 +146,7 @@ class Credential:
     reset_required: bool = False
     revoked_at: datetime | None = None
     erased: bool = False
+    secret_generation: int = 0
     lockout: Lockout = field(default=Lockout())
     last_proof: LastProof = field(default=LastProof())
     unlock_methods: UnlockMethods = field(default=UnlockMethods())

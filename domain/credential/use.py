@@ -10,6 +10,7 @@ from sealbook.domain.credential.holds import Suspended
 from sealbook.domain.credential.lockout import Locked, lock_due
 from sealbook.domain.credential.loss import CloneSuspected
 from sealbook.domain.credential.renewing import AutoRenewed
+from sealbook.domain.credential.secrets import check_generation
 from sealbook.domain.credential.standing import Credential, LastProof, UnlockMethods
 from sealbook.domain.credential.unlocking import failures_max
 from sealbook.domain.errors import Refusal
@@ -76,7 +77,10 @@ Event = Used | UseRefused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """`proven`: the code or signature was checked and is right. Without evidence, the caller vouches for it."""
+    """`proven`: the code or signature was checked and is right. Without evidence, the caller vouches for it.
+
+    `generation` is that of the seed that a code was checked with.
+    """
 
     at: datetime
     channel: str = "app"
@@ -84,6 +88,7 @@ class Use:
     device: UUID | None = None
     proven: bool = True
     evidence: UseEvidence | None = None
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +154,8 @@ def _after_unlocking(unlocks: UnlockMethods, evidence: UseEvidence) -> UnlockMet
 def decide(state: Credential, command: Command, policy: RenewalPolicy, kinds: KindBook | None) -> Answer:
     """Answer a use of a credential that the clock has settled. A refused use is an event too.
 
-    `kinds` is None in a replay: what came with a use was judged when it came.
+    `kinds` is None in a replay: what came with a use was judged when it came. Raises Refused(secret_generation)
+    for a code that was checked with another seed than that in force: it tells nothing, be it right or wrong.
     """
     match command:
         case RecordRefusal(failures=counted):
@@ -162,6 +168,8 @@ def decide(state: Credential, command: Command, policy: RenewalPolicy, kinds: Ki
 
 
 def _use(state: Credential, use: Use, policy: RenewalPolicy, kinds: KindBook | None) -> Answer:
+    if kinds is not None:
+        check_generation(state, use.generation)
     fault = _fault(state, use, kinds)
     counts = renewal.qualifies(policy, channel=use.channel, purpose=use.purpose)
     back = _brought_back(state, use.at, policy) if counts else None

@@ -6,6 +6,7 @@
 | credentials, device slots, linked IDs | `holdings` | R16, R25, R44, R53 |
 | users and roles of a company, four eyes | `company` | R11, 5.3 |
 | restriction, death, closure, erasure | `ending` | 5.3 |
+| looks of the staff | `access` | 2 |
 
 * What another command's guard reads stands here, so that two concurrent ones cannot both pass.
 * A customer has at most as many bound devices as its kind of credential allows (domain rule R25).
@@ -15,7 +16,8 @@
 from collections.abc import Iterable
 from functools import reduce
 
-from sealbook.domain.customer import company, ending, holdings, relationship
+from sealbook.domain.customer import access, company, ending, holdings, relationship
+from sealbook.domain.customer.access import RecordViewed, ViewRecord
 from sealbook.domain.customer.company import (
     AddUser,
     ApproveTransaction,
@@ -116,6 +118,7 @@ __all__ = [
     "Proposal",
     "ProposeTransaction",
     "RecordDeath",
+    "RecordViewed",
     "ReleaseDeviceSlot",
     "ReleaseId",
     "RemoveRole",
@@ -133,6 +136,7 @@ __all__ = [
     "TransactionProposed",
     "UserAdded",
     "UserRemoved",
+    "ViewRecord",
     "active",
     "check_eligible",
     "decide",
@@ -142,8 +146,8 @@ __all__ = [
     "present",
 ]
 
-Event = Enrolled | relationship.Event | holdings.Event | company.Event | ending.Event
-Command = Enroll | relationship.Command | holdings.Command | company.Command | ending.Command
+Event = Enrolled | relationship.Event | holdings.Event | company.Event | ending.Event | access.Event
+Command = Enroll | relationship.Command | holdings.Command | company.Command | ending.Command | access.Command
 
 
 def evolve(state: State, event: Event) -> State:
@@ -157,6 +161,8 @@ def evolve(state: State, event: Event) -> State:
         return relationship.evolve(known, event)
     if isinstance(event, company.Event):
         return company.evolve(known, event)
+    if isinstance(event, access.Event):
+        return access.evolve(known, event)
     return ending.evolve(known, event)
 
 
@@ -174,4 +180,6 @@ def decide(state: State, command: Command, bank: BankDocument) -> tuple[Event, .
         return relationship.decide(state, command)
     if isinstance(command, company.Command):
         return company.decide(state, command)
+    if isinstance(command, access.Command):
+        return access.decide(state, command)
     return ending.decide(state, command, bank)

@@ -33,6 +33,7 @@ from sealbook.domain.credential import (
     Revoke,
     SendExpiryNotice,
     SendRenewalNotice,
+    SetSecret,
     Settle,
     SetUnlockMethod,
     SignalClone,
@@ -179,6 +180,7 @@ def uses(draw: st.DrawFn, at: datetime, kind: Kind) -> Use:
         device=draw(st.sampled_from([None] * 9 + [OTHER_PHONE])),
         proven=draw(st.sampled_from([True, True, False])),
         evidence=draw(st.none() | proofs[kind]),
+        generation=draw(st.sampled_from([None, None, 0, 0, 0, 1])),
     )
 
 
@@ -211,6 +213,7 @@ def events_of_daily_life(at: datetime) -> st.SearchStrategy[Fact]:
         st.builds(
             CompleteReset, at=st.just(at), evidence=st.just("7"), key_rolled=st.booleans(), attestation=st.just(SAFE)
         ),
+        st.builds(SetSecret, at=st.just(at), generation=st.integers(1, 3)),
         st.builds(Resynchronize, at=st.just(at), timecode=st.integers(0, 9), drift_steps=st.integers(-3, 3)),
         st.just(SendRenewalNotice(at=at, planned_at=at)),
         st.just(SendExpiryNotice(at=at, lead="P30D")),

@@ -4,11 +4,11 @@ from random import Random
 from uuid import UUID
 
 from sealbook.application.commands import Request
+from sealbook.application.erasing import EraseCredential
 from sealbook.application.names import Name, NameKind
 from sealbook.application.requests import (
     ApplyForCredential,
     CompleteApplication,
-    EraseCredential,
     IssueCredential,
     LinkId,
     LinkService,

@@ -5,13 +5,12 @@ from datetime import timedelta
 
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
 from sealbook.application.commands import Request
-from sealbook.application.erasing import EraseCustomer
+from sealbook.application.erasing import EraseCredential, EraseCustomer
 from sealbook.application.names import Name, NameKind
 from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
     AddCompanyUser,
     CloseCustomer,
-    EraseCredential,
     LinkService,
     OnTransaction,
     RecoverDevice,
@@ -193,6 +192,7 @@ OF_CREDENTIALS: dict[str, Story] = {
     "locked": lambda t: guessed(t.issued(), 4).use(proven=False),
     "unlocked": lambda t: guessed(t.issued(), 5).of(credential.Unlock(at=t.at, evidence="proofing-2")),
     "resynchronized": lambda t: t.issued(OTP).of(credential.Resynchronize(at=t.at, timecode=9, drift_steps=2)),
+    "secret_set": lambda t: t.issued(OTP).of(credential.SetSecret(at=t.at, generation=1)),
     "unlock_method_set": lambda t: t.issued().of(credential.SetUnlockMethod(at=t.at, method=UnlockMethod.PIN)),
     "unlock_method_removed": lambda t: (
         with_pin(t)
@@ -248,6 +248,7 @@ OF_CUSTOMERS: dict[str, Story] = {
     "closed": lambda t: CloseCustomer(at=t.at, customer=ALICE),
     "legal_hold_placed": lambda t: t.of_customer(customer.PlaceLegalHold(at=t.at, case="case-1")),
     "legal_hold_lifted": lambda t: held_by_law(t).of_customer(customer.LiftLegalHold(at=t.at, case="case-1")),
+    "record_viewed": lambda t: t.of_customer(customer.ViewRecord(at=t.at, what="credential history", reason="call 7")),
     "personal_data_erased": lambda t: EraseCustomer(
         at=closed(t).wait(SIX_YEARS).at,
         customer=ALICE,

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application.commands import Request
+from sealbook.application.erasing import EraseCredential
 from sealbook.application.requests import (
     CloseCustomer,
-    EraseCredential,
     LinkService,
     OnTransaction,
     ReportLoss,
@@ -55,6 +55,8 @@ FORGOTTEN = UUID("018cc251-f400-7000-8000-000000000000")
 """An id that says the first of January 2024."""
 COMMAND_IDS = {Refusal.COMMAND_ID_REUSED: SENT_BEFORE, Refusal.COMMAND_ID_FORGOTTEN: FORGOTTEN}
 """The id of a command that was carried out before."""
+IF_VERSIONS = {Refusal.PRECONDITION_FAILED: 1}
+"""The version at which its sender saw what the command speaks of."""
 
 
 def strict_kinds() -> KindBook:
@@ -222,6 +224,7 @@ REFUSALS: dict[Refusal, Story] = {
     Refusal.POLICY_VERSION: lambda t: t.tell(t.on_policy(policy.Adopt(at=t.at, document=t.successor()))).on_policy(
         policy.Adopt(at=t.at, document=t.successor(validity="P2Y"))
     ),
+    Refusal.PRECONDITION_FAILED: lambda t: suspended(t).of(credential.Resume(at=t.at)),
     Refusal.RENEWALS_EXHAUSTED: lambda t: renewed_once(t).of(credential.RequestRenewal(at=t.at)),
     Refusal.REPLAY: lambda t: t.issued().tell(t.use(UseEvidence(counter=7))).use(UseEvidence(counter=7)),
     Refusal.REPORTED: lambda t: adopt(credential.RecordRefusal(at=adopted(t).at)),
@@ -231,6 +234,7 @@ REFUSALS: dict[Refusal, Story] = {
     Refusal.ROLE: lambda t: t.grant(ALICE, Role.MAKER),
     Refusal.SCOPE: lambda t: LinkService(at=t.issued().at, credential=HELD, service=Service.CORPORATE_BANKING),
     Refusal.SEAL_ORDER: lambda t: mapped(t.tell(mapped(t, tree_size=9)), tree_size=8),
+    Refusal.SECRET_GENERATION: lambda t: with_codes(t).of(credential.Use(at=t.at, device=PHONE, generation=1)),
     Refusal.STEP_ORDER: lambda t: t.applied().capture(),
     Refusal.SUSPENDED: lambda t: suspended(t).use(),
     Refusal.TOO_LATE: objected_late,

@@ -83,9 +83,15 @@ class Teller:
     def new_id(self) -> UUID:
         return UUID(int=next(self._next))
 
-    def ask(self, request: Request, *, command_id: UUID | None = None) -> Outcome:
+    def ask(self, request: Request, *, command_id: UUID | None = None, if_version: int | None = None) -> Outcome:
         self.asked.add(type(request))
-        command = Command(request=request, command_id=command_id or self.new_id(), actor="teller", channel="branch")
+        command = Command(
+            request=request,
+            command_id=command_id or self.new_id(),
+            actor="teller",
+            channel="branch",
+            if_version=if_version,
+        )
         (outcome,) = execute(self.store, [command], kinds=self.kinds)
         return outcome
 

@@ -13,7 +13,7 @@ from sealbook.domain.errors import Refusal
 from sealbook.domain.presets import preset_kinds
 from tests.commands import JANUARY
 from tests.invariants.event_stories import EVENTS
-from tests.invariants.refusal_stories import COMMAND_IDS, REFUSALS, strict_kinds
+from tests.invariants.refusal_stories import COMMAND_IDS, IF_VERSIONS, REFUSALS, strict_kinds
 from tests.invariants.teller import Teller
 
 SECRET = re.compile(r"(^|_)(secret|seed|code|pin|password|image|photo|resident|ssn|ci|template|birth|phone)(_|$)")
@@ -41,7 +41,7 @@ def test_a_request_is_refused_by_the_code(memory_store: MemoryEventStore, code: 
     teller = Teller(memory_store, strict_kinds())
 
     request = REFUSALS[code](teller)
-    outcome = teller.ask(request, command_id=COMMAND_IDS.get(code))
+    outcome = teller.ask(request, command_id=COMMAND_IDS.get(code), if_version=IF_VERSIONS.get(code))
 
     found = [getattr(event, "reason", None) for event in outcome.events]
     # What another system refused is recorded, and is no refusal of ours.

@@ -42,6 +42,7 @@ OF_AN_ENDED_CUSTOMER = (
     customer.IdReleased,
     customer.LegalHoldPlaced,
     customer.LegalHoldLifted,
+    customer.RecordViewed,
     customer.PersonalDataErased,
 )
 

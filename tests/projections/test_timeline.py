@@ -89,6 +89,7 @@ def test_an_issue_begins_from_nothing() -> None:
         "suspended": False,
         "stolen": False,
         "reset_required": False,
+        "secret_generation": 0,
         "revoked": False,
         "erased": False,
         "lockout.failures": 0,
