@@ -64,7 +64,7 @@ class Answer(Generic[Row_co]):
     names: Mapping[UUID, str]
 
 
-def ask_holdings(asked: Asked, customer: str) -> Answer[holdings.Holding]:
+def ask_holdings(asked: Asked, customer: str | UUID) -> Answer[holdings.Holding]:
     """Answer what a customer holds, from its own streams alone. Raises Refused(not_found)."""
     stream = _find(asked, customer, [NameKind.CUSTOMER], Customer)
     policies = asked.policies()
@@ -72,13 +72,13 @@ def ask_holdings(asked: Asked, customer: str) -> Answer[holdings.Holding]:
     return _answer(asked, holdings.holdings(states, stream, policies=policies, kinds=asked.kinds))
 
 
-def ask_slots(asked: Asked, customer: str | None = None) -> Answer[device_slots.DeviceSlots]:
+def ask_slots(asked: Asked, customer: str | UUID | None = None) -> Answer[device_slots.DeviceSlots]:
     """Answer for all, or for one customer. Raises Refused(not_found)."""
     stream = None if customer is None else _find(asked, customer, [NameKind.CUSTOMER], Customer)
     return _answer(asked, device_slots.device_slots(asked.states(), asked.kinds, customer=stream))
 
 
-def ask_links(asked: Asked, name: str | None = None) -> Answer[links.Link]:
+def ask_links(asked: Asked, name: str | UUID | None = None) -> Answer[links.Link]:
     """Answer for all, or for one customer or credential. Raises Refused(not_found)."""
     kinds, sought = [NameKind.CUSTOMER, NameKind.CREDENTIAL], (Customer, Application, Credential)
     stream = None if name is None else _find(asked, name, kinds, *sought)
@@ -122,7 +122,7 @@ def ask_revocations(asked: Asked, *, since: datetime | None = None) -> Answer[re
     return _answer(asked, found)
 
 
-def _find(asked: Asked, text: str, kinds: Sequence[NameKind], *sought: type) -> UUID:
+def _find(asked: Asked, text: str | UUID, kinds: Sequence[NameKind], *sought: type) -> UUID:
     stream = questions.find(asked.store, text, kinds=kinds)
     if isinstance(asked.store.load(streams=[stream], names=(), commands=()).heads[stream].state, sought):
         return stream
@@ -141,17 +141,18 @@ def _life_of(asked: Asked, customer: UUID) -> list[RecordedEvent]:
 
 
 def _answer(asked: Asked, rows: Sequence[Row_co]) -> Answer[Row_co]:
-    streams = dict.fromkeys(stream for row in rows for stream in _streams_in(row))
+    streams = dict.fromkeys(stream for row in rows for stream in streams_in(row))
     names = asked.store.names_of(streams)
     return Answer(rows=rows, names={stream: name.value for stream, name in names.items()})
 
 
-def _streams_in(value: object) -> Iterator[UUID]:
+def streams_in(value: object) -> Iterator[UUID]:
+    """Yield the streams that a row speaks of, or several rows."""
     if isinstance(value, UUID):
         yield value
     elif isinstance(value, tuple):
         for each in cast("tuple[object, ...]", value):
-            yield from _streams_in(each)
+            yield from streams_in(each)
     elif is_dataclass(value):
         for each in fields(value):
-            yield from _streams_in(getattr(value, each.name))
+            yield from streams_in(getattr(value, each.name))

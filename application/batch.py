@@ -18,7 +18,14 @@ from sealbook.application.commands import Command, targets
 from sealbook.application.grouping import Decision, grouped
 from sealbook.application.handlers import handle
 from sealbook.application.names import Name, NameKind, Ref
-from sealbook.application.outcomes import FORGOTTEN, Outcome, RefusedInWhole, outcome_of, repeated
+from sealbook.application.outcomes import (
+    FORGOTTEN,
+    Outcome,
+    RefusedInWhole,
+    outcome_of,
+    recorded_message,
+    repeated,
+)
 from sealbook.application.ports import (
     NO_HEAD,
     Appended,
@@ -213,7 +220,7 @@ class _Batch:
             command = self.commands[index]
             stored = None if command.command_id is None else self.carried_out.get(command.command_id)
             if stored is not None:
-                self.outcomes[index] = repeated(command, stored, self.kept_of)
+                self.outcomes[index] = repeated(command.digest(), stored, self.kept_of)
 
     def _decide(self) -> Steps[list[Decision]]:
         """Pass over what is pending until nothing that a decision reads is missing."""
@@ -289,6 +296,8 @@ def _decided(view: View, index: int, command: Command) -> Decision:
     decided = view.begin()
     decision = Decision(index=index, command=command, decided=decided)
     try:
+        if command.if_version is not None:
+            view.check_version(targets(command.request)[0], command.if_version)
         decision.stream = handle(view, command.request)
     except Refused as refused:
         # What the refusal read stays, for the check at the append; nothing else does.
@@ -302,5 +311,5 @@ def _decided(view: View, index: int, command: Command) -> Decision:
     view.accept()
     decision.refusal = next(filter(None, (refusal_of(event) for _, event in decided.events)), None)
     if decision.refusal is not None:
-        decision.message = f"refused and recorded, for the reason {decision.refusal}"
+        decision.message = recorded_message(decision.refusal)
     return decision

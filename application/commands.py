@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, Adoption, AdoptIssued
-from sealbook.application.erasing import EraseCustomer
+from sealbook.application.erasing import EraseCredential, EraseCustomer
 from sealbook.application.names import Name, NameKind, Ref
 from sealbook.application.record_keeping import OnLedger
 from sealbook.application.requests import (
@@ -22,7 +22,6 @@ from sealbook.application.requests import (
     CloseCustomer,
     CompleteApplication,
     EnrollCustomer,
-    EraseCredential,
     IssueCredential,
     LinkId,
     LinkService,
@@ -96,17 +95,35 @@ class Command:
 
     With a `command_id`, the same command sent twice is carried out once. `actor` is a reference,
     never a name of a person.
+
+    `sent` is what its sender said, where the request holds more than that: the moment at which it came, what a
+    code proved. Then it tells a repetition. With `if_version`, the first stream that the request speaks of must
+    be at that version.
     """
 
     request: Request
     command_id: UUID | None
     actor: str
     channel: str
+    sent: bytes | None = None
+    if_version: int | None = None
 
     def digest(self) -> bytes:
         """Return 16 bytes of BLAKE2b of the content: what tells a repetition from a reuse of its id."""
-        content = f"{_canonical(self.request)} {self.actor!r} {self.channel!r}"
-        return hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES).digest()
+        if self.sent is not None:
+            return digest_of_sent(self.sent, actor=self.actor, channel=self.channel, if_version=self.if_version)
+        return _digest(_canonical(self.request), self.actor, self.channel, self.if_version)
+
+
+def digest_of_sent(sent: bytes, *, actor: str, channel: str, if_version: int | None) -> bytes:
+    """Return the digest of a command of which this was sent, whatever its request came to."""
+    return _digest(f"sent {sent.hex()}", actor, channel, if_version)
+
+
+def _digest(said: str, actor: str, channel: str, if_version: int | None) -> bytes:
+    guard = "" if if_version is None else f" {if_version}"
+    content = f"{said} {actor!r} {channel!r}{guard}"
+    return hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES).digest()
 
 
 def day_said_by(command_id: UUID) -> int | None:

@@ -1,8 +1,10 @@
-"""The request to erase a person's data, all of it or nothing."""
+"""The requests to erase: a person's data, all of it or nothing, or that of one credential."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from sealbook.application.names import Ref
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,3 +17,10 @@ class EraseCustomer:
     approved_by: str
     credentials: tuple[UUID, ...]
     devices: tuple[UUID, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EraseCredential:
+    at: datetime
+    credential: Ref
+    basis: str

@@ -77,15 +77,7 @@ def erase(
     `approved_by` is an actor's reference. Raises Refused(retention) and Refused(legal_hold), and then nothing is
     erased; and Unavailable, and then `reconcile` does what is left.
     """
-    history = store.stream(customer)
-    request = EraseCustomer(
-        at=at,
-        customer=customer,
-        basis=basis,
-        approved_by=approved_by,
-        credentials=_credentials(history),
-        devices=tuple(each for each in _devices(history) if held_by_nobody_else(store.stream(each), customer)),
-    )
+    request = request_of(store, customer=customer, basis=basis, approved_by=approved_by, at=at)
     command = Command(request=request, command_id=command_id, actor=approved_by, channel=CHANNEL)
     (outcome,) = execute(store, [command], kinds=kinds)
     if outcome.refusal is not None:
@@ -98,6 +90,19 @@ def erase(
         credentials=len(request.credentials),
         devices=len(request.devices),
         keys_destroyed=_carry_out(store, keys, after=after).keys_destroyed,
+    )
+
+
+def request_of(store: EventStore, *, customer: UUID, basis: str, approved_by: str, at: datetime) -> EraseCustomer:
+    """Return the request to erase a customer with its credentials and the devices that nobody else has held."""
+    history = store.stream(customer)
+    return EraseCustomer(
+        at=at,
+        customer=customer,
+        basis=basis,
+        approved_by=approved_by,
+        credentials=_credentials(history),
+        devices=tuple(each for each in _devices(history) if held_by_nobody_else(store.stream(each), customer)),
     )
 
 

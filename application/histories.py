@@ -1,6 +1,6 @@
 """Where a what-if gets its histories: the ledger's log, or a facts file that enters no ledger."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -20,10 +20,13 @@ NOBODY = UUID(int=0)
 """A history from a file enters no ledger: its customer needs no id, and a replay asks for none."""
 
 
-def histories_of_ledger(store: EventStore) -> list[Recorded]:
-    """Return every credential's history, in the order of first appearance."""
+def histories_of_ledger(
+    store: EventStore, *, advanced: Callable[[int], None] = lambda _position: None
+) -> list[Recorded]:
+    """Return every credential's history, in the order of first appearance. `advanced` is told each position read."""
     streams: dict[UUID, list[RecordedEvent]] = {}
     for recorded in read_all(store):
+        advanced(recorded.position)
         if isinstance(recorded.event, credential.Event):
             streams.setdefault(recorded.stream, []).append(recorded)
     names = store.names_of(streams)

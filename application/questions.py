@@ -18,22 +18,29 @@ from sealbook.projections.counts import Report, Tally, report, tally
 from sealbook.projections.expiry import Expiry, expiry
 from sealbook.projections.moment import Moment, credential_at, known_by, moment_of
 from sealbook.projections.renewal_eligibility import RenewalEligibility, renewal_eligibility
+from sealbook.projections.renewal_window import RenewalWindow, renewal_window
 from sealbook.projections.timeline import Entry, timeline
 from sealbook.projections.validity import Validity, current_validity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The three core answers for one credential at a moment."""
+    """The three core answers for one credential at a moment, and when it is best renewed."""
 
     as_of: datetime
     validity: Validity
     expiry: Expiry | None
     eligibility: RenewalEligibility
+    window: RenewalWindow | None
 
 
-def find(store: EventStore, text: str, *, kinds: Sequence[NameKind]) -> UUID:
-    """Return the stream of an id, or of a name of the first kind that knows it. Raises Refused(not_found)."""
+def find(store: EventStore, text: str | UUID, *, kinds: Sequence[NameKind]) -> UUID:
+    """Return the stream of an id, or of a name of the first kind that knows it. Raises Refused(not_found).
+
+    What is a UUID already is nobody's name.
+    """
+    if isinstance(text, UUID):
+        return text
     # What the system handed over undecoded is nobody's name.
     names = [Name(kind, text) for kind in kinds if not any("\ud800" <= each <= "\udfff" for each in text)]
     found = store.load(streams=(), names=names, commands=()).names
@@ -74,7 +81,7 @@ def policies(store: EventStore, *, known_at: datetime | None = None) -> PolicyBo
     return PolicyBook(book)
 
 
-def show(store: EventStore, credential: str, *, as_of: datetime, known_at: datetime | None) -> Standing:
+def show(store: EventStore, credential: str | UUID, *, as_of: datetime, known_at: datetime | None) -> Standing:
     """Answer what a credential was like at `as_of`, by what was known at `known_at`. Raises Refused(not_found)."""
     stream = find(store, credential, kinds=[NameKind.CREDENTIAL])
     known = policies(store, known_at=known_at)
@@ -86,6 +93,7 @@ def show(store: EventStore, credential: str, *, as_of: datetime, known_at: datet
         validity=current_validity(moment, known),
         expiry=expiry(moment, known),
         eligibility=renewal_eligibility(moment, known),
+        window=renewal_window(moment, known),
     )
 
 
@@ -99,7 +107,12 @@ def _now(store: EventStore, stream: UUID, as_of: datetime, known: PolicyBook) ->
 
 
 def history(
-    store: EventStore, text: str, *, kinds: Sequence[NameKind], as_of: datetime | None, known_at: datetime | None
+    store: EventStore,
+    text: str | UUID,
+    *,
+    kinds: Sequence[NameKind],
+    as_of: datetime | None,
+    known_at: datetime | None,
 ) -> list[Entry]:
     """Return the timeline of a credential, customer, device or policy. Raises Refused(not_found)."""
     events = known_by(store.stream(find(store, text, kinds=kinds)), known_at)

@@ -24,6 +24,7 @@ OwnOfCustomer = (
     | customer.PlaceLegalHold
     | customer.LiftLegalHold
     | customer.Erase
+    | customer.ViewRecord
 )
 OwnOfDevice = (
     device.UpdateApp
@@ -226,12 +227,16 @@ class OnApplication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompleteApplication:
-    """The last step: the device attests the key, and the credential is issued and bound in the same append."""
+    """The last step: the device attests the key, and the credential is issued and bound in the same append.
+
+    `with_secret`: the seed of its first generation is in the vault already.
+    """
 
     at: datetime
     credential: Ref
     attestation: Attestation | None
     reference: str | None = None
+    with_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +244,8 @@ class IssueCredential:
     """Issue at the counter, where an officer identified the customer; `evidence` refers to that.
 
     The version of `policy_id` in force decides. An unbound device is bound in the same append.
-    `replaces` ends the credential that it names.
+    `replaces` ends the credential that it names. `with_secret`: the seed of its first generation is in the vault
+    already.
     """
 
     at: datetime
@@ -253,6 +259,7 @@ class IssueCredential:
     attestation: Attestation | None
     replaces: Ref | None = None
     reference: str | None = None
+    with_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,13 +289,6 @@ class LinkService:
     credential: Ref
     service: Service
     company: Ref | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EraseCredential:
-    at: datetime
-    credential: Ref
-    basis: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,6 +97,12 @@ class View:
             raise Refused(Refusal.NOT_FOUND, "nothing of that name is in the ledger: check the name")
         return stream
 
+    def check_version(self, ref: Ref, version: int) -> None:
+        """Raise Refused(precondition_failed) unless a stream is at a version, Refused(not_found) if there is none."""
+        if self._head(self.resolve(ref)).version != version:
+            message = "it has changed since it was read: read it again, and decide anew"
+            raise Refused(Refusal.PRECONDITION_FAILED, message)
+
     def customer(self, stream: UUID) -> customer.State:
         return self._state(Customer, stream)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from time import monotonic
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 from zlib import crc32
 
@@ -55,12 +55,39 @@ def writer_of(command: Command, *, writers: int) -> int:
     return crc32(named) % writers
 
 
+class Asker(Protocol):
+    """Whoever waits for an outcome; a Future is one.
+
+    It is told once, with everybody else of its batch, so it must be quick and must not raise.
+    """
+
+    def done(self) -> bool:
+        """Return whether nobody waits any more: of a command not begun by then, nothing is done and nothing told."""
+        ...
+
+    def set_result(self, outcome: Outcome, /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None: ...
+
+
+class Batch(NamedTuple):
+    """A batch that was carried out: its commands, its time, who waits meanwhile, decisions that were made anew."""
+
+    size: int
+    seconds: float
+    waiting: int
+    decided_again: int
+
+
+Told = Callable[[Batch], None]
+
+
 class _Waiting(NamedTuple):
-    """A command, the first stream or name that it speaks of, and where its caller waits."""
+    """A command, the first stream or name that it speaks of, and who waits for it."""
 
     command: Command
     ref: Ref
-    answer: "asyncio.Future[Outcome]"
+    asker: Asker
 
 
 class Gatherer:
@@ -71,12 +98,19 @@ class Gatherer:
     """
 
     def __init__(
-        self, lanes: list[Lane], *, new_id: Callable[[], UUID], waiting_max: int, stopping: asyncio.Event
+        self,
+        lanes: list[Lane],
+        *,
+        new_id: Callable[[], UUID],
+        waiting_max: int,
+        stopping: asyncio.Event,
+        told: Told,
     ) -> None:
         self._lanes = lanes
         self._new_id = new_id
         self._waiting_max = waiting_max
         self._stopping = stopping
+        self._told = told
         self._waiting: deque[_Waiting] = deque()
         self._in_flight: set[Ref] = set()
         self._idle = len(lanes)
@@ -97,8 +131,12 @@ class Gatherer:
         lanes: int = LANES,
         waiting_max: int = WAITING_MAX,
         patience_seconds: float = PATIENCE_SECONDS,
+        told: Told = lambda _batch: None,
     ) -> "Gatherer":
-        """Return a gatherer for a ledger; entering it connects. A lost server is awaited for `patience_seconds`."""
+        """Return a gatherer for a ledger; entering it connects. A lost server is awaited for `patience_seconds`.
+
+        `told` hears of every batch.
+        """
         stopping = asyncio.Event()
 
         def lane() -> Lane:
@@ -109,7 +147,7 @@ class Gatherer:
                 patience_seconds=patience_seconds,
             )
 
-        return cls([lane() for _ in range(lanes)], new_id=new_id, waiting_max=waiting_max, stopping=stopping)
+        return cls([lane() for _ in range(lanes)], new_id=new_id, waiting_max=waiting_max, stopping=stopping, told=told)
 
     @property
     def waiting(self) -> int:
@@ -123,6 +161,15 @@ class Gatherer:
         caller that is cancelled finds its command whole or undone. Raises Busy at once when too many wait,
         Unavailable when nothing was written, and OutcomeUnknown when nobody can tell for now.
         """
+        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self.hand_in(command, answer)
+        return await answer
+
+    def hand_in(self, command: Command, asker: Asker) -> None:
+        """Let a command be carried out and its asker be told, as `submit` does, without a task that waits.
+
+        Raises Busy or Unavailable if it is not taken; the asker is told everything else.
+        """
         if self._closed:
             raise Unavailable("the ledger is being closed: send the command to another writer")
         if len(self._waiting) >= self._waiting_max:
@@ -131,10 +178,8 @@ class Gatherer:
             raise Busy(self._seconds_until_room())
         if command.command_id is None:
             command = replace(command, command_id=self._new_id())
-        answer: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(command, targets(command.request)[0], answer))
+        self._waiting.append(_Waiting(command, targets(command.request)[0], asker))
         self._called.set()
-        return await answer
 
     async def __aenter__(self) -> Self:
         try:
@@ -161,14 +206,14 @@ class Gatherer:
             await asyncio.gather(*self._tasks)
         finally:
             for waiting in self._waiting:
-                _tell(waiting.answer, Unavailable("the ledger was closed: nothing of this command was written"))
+                _tell(waiting.asker, Unavailable("the ledger was closed: nothing of this command was written"))
             await self._leave()
 
     async def _leave(self) -> None:
         await asyncio.gather(*(lane.close() for lane in self._lanes))
 
     def _forget_who_left(self) -> None:
-        self._waiting = deque(waiting for waiting in self._waiting if not waiting.answer.done())
+        self._waiting = deque(waiting for waiting in self._waiting if not waiting.asker.done())
 
     def _seconds_until_room(self) -> float:
         batches = 1 + len(self._waiting) // BATCH_MAX // len(self._lanes)
@@ -200,7 +245,7 @@ class Gatherer:
             first = self._waiting.popleft()
             if first.ref in self._in_flight:
                 kept.append(first)
-            elif not first.answer.done():
+            elif not first.asker.done():
                 batch.append(first)
         self._waiting.extendleft(reversed(kept))
         self._in_flight.update([each.ref for each in batch])
@@ -214,7 +259,7 @@ class Gatherer:
         except BaseException:
             # Whoever ends the lane itself must not leave callers waiting.
             for waiting in batch:
-                _tell(waiting.answer, OutcomeUnknown("the writer was stopped: send the command again with the same id"))
+                _tell(waiting.asker, OutcomeUnknown("the writer was stopped: send the command again with the same id"))
             raise
         self._idle += 1
         self._seconds_a_batch = monotonic() - begun
@@ -222,13 +267,15 @@ class Gatherer:
         # What waited for these streams may go now.
         self._called.set()
         for waiting, answer in zip(batch, answers, strict=True):
-            _tell(waiting.answer, answer)
+            _tell(waiting.asker, answer)
+        again = sum([each.attempts - 1 for each in answers if isinstance(each, Outcome)])
+        self._told(Batch(len(batch), self._seconds_a_batch, len(self._waiting), again))
 
 
-def _tell(caller: "asyncio.Future[Outcome]", answer: Answer) -> None:
-    if caller.done():
+def _tell(asker: Asker, answer: Answer) -> None:
+    if asker.done():
         return
     if isinstance(answer, Exception):
-        caller.set_exception(answer)
+        asker.set_exception(answer)
     else:
-        caller.set_result(answer)
+        asker.set_result(answer)

@@ -119,4 +119,7 @@ async def _as_far_as_it_got(store: AwaitedStore, commands: Sequence[Command], er
     except Unavailable as lost:
         raise OutcomeUnknown("the connection broke: send the command again with the same id") from lost
     answers = ((command, found.get(command.command_id)) for command in commands if command.command_id is not None)
-    return [error if stored is None else repeated(command, stored, store.command_digest) for command, stored in answers]
+    return [
+        error if stored is None else repeated(command.digest(), stored, store.command_digest)
+        for command, stored in answers
+    ]

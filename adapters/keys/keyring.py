@@ -78,6 +78,9 @@ class Keyring:
     def command_digest(self, content: bytes) -> bytes:
         return self._working.command_digest(content)
 
+    def service_key(self, purpose: str) -> bytes:
+        return self._working.service_key(purpose)
+
     def check_value(self, ledger: UUID) -> bytes:
         # Whoever connects to the ledger asks for this: that is when a writer goes over to the keys in force.
         self.reload()

@@ -22,6 +22,12 @@ DATABASE_SUFFIX = "_keys"
 _IDENTIFIER_BYTES_MAX = 63
 _LOCK = 0x5EA1B00D
 """The advisory lock of a keystore: shared by those who make keys, held alone by whoever destroys or renews some."""
+SUBJECT_KEYS: LiteralString = """
+    SELECT s.subject, s.wrapped, b.bucket, b.version, b.epoch, b.wrapped
+    FROM sealbook_keys.subject_keys s
+    JOIN sealbook_keys.buckets b ON b.bucket = s.bucket AND b.version = s.bucket_version
+    WHERE s.subject = ANY (%b::uuid[]) AND s.key_class = %b
+"""
 _Made = TypeVar("_Made")
 
 
@@ -218,13 +224,7 @@ def add_buckets(connection: Connection, rows: Iterable[Bucket]) -> None:
 
 
 def subject_keys(connection: Connection, subjects: Collection[UUID], key_class: KeyClass) -> list[SubjectKey]:
-    query = """
-        SELECT s.subject, s.wrapped, b.bucket, b.version, b.epoch, b.wrapped
-        FROM sealbook_keys.subject_keys s
-        JOIN sealbook_keys.buckets b ON b.bucket = s.bucket AND b.version = s.bucket_version
-        WHERE s.subject = ANY (%s) AND s.key_class = %s
-    """
-    rows = connection.execute(query, [list(subjects), key_class.value], binary=True)
+    rows = connection.execute(SUBJECT_KEYS, [list(subjects), key_class.value], binary=True)
     return [SubjectKey(subject, wrapped, Bucket(*bucket)) for subject, wrapped, *bucket in rows]
 
 

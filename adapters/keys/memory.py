@@ -32,6 +32,9 @@ class MemoryKeys:
     def command_digest(self, content: bytes) -> bytes:
         return self._working.command_digest(content)
 
+    def service_key(self, purpose: str) -> bytes:
+        return self._working.service_key(purpose)
+
     def check_value(self, ledger: UUID) -> bytes:
         return self._working.check_value(ledger)
 

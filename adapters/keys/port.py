@@ -48,6 +48,10 @@ class Keys(Protocol):
         """
         ...
 
+    def service_key(self, purpose: str) -> bytes:
+        """Return a key of 32 bytes for one purpose of a service: the same in every process, of no use for another."""
+        ...
+
     def check_value(self, ledger: UUID) -> bytes:
         """Return what the ledger keeps to tell its own keys from others."""
         ...

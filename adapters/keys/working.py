@@ -63,6 +63,9 @@ class WorkingKeys:
         digest.update(content)
         return digest.digest()
 
+    def service_key(self, purpose: str) -> bytes:
+        return hmac.digest(self.command_key, b"sealbook service\0" + purpose.encode(), hashlib.sha256)
+
     def check_value(self, ledger: UUID) -> bytes:
         """Return what tells these keys from others. It stays when a key is added."""
         joined = self.mac_keys[min(self.mac_keys)] + self.name_keys[min(self.name_keys)]

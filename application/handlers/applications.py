@@ -128,6 +128,7 @@ def _complete(view: View, request: CompleteApplication) -> UUID:
     on_credential(view, stream, issue)
     _end(view, application.replaces, issue)
     bind(view, application.device, application.customer, kind, request.at)
+    _set_first_secret(view, stream, request)
     return stream
 
 
@@ -155,7 +156,13 @@ def _issue(view: View, request: IssueCredential) -> UUID:
     on_credential(view, request.credential, issue)
     _end(view, replaced, issue)
     bind(view, bound, holder, kind, request.at)
+    _set_first_secret(view, request.credential, request)
     return request.credential
+
+
+def _set_first_secret(view: View, stream: UUID, request: CompleteApplication | IssueCredential) -> None:
+    if request.with_secret:
+        on_credential(view, stream, credential.SetSecret(at=request.at, generation=1))
 
 
 def _check_free(fee_krw: int, kind: Kind) -> None:

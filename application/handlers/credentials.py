@@ -4,8 +4,9 @@ from typing import assert_never
 from uuid import UUID
 
 from sealbook.application.commands import OfCredential
+from sealbook.application.erasing import EraseCredential
 from sealbook.application.handlers.moves import on_credential, on_customer
-from sealbook.application.requests import EraseCredential, LinkId, LinkService, OnCredential, UnlinkId
+from sealbook.application.requests import LinkId, LinkService, OnCredential, UnlinkId
 from sealbook.application.view import View
 from sealbook.domain import credential, customer
 from sealbook.domain.errors import Refusal, Refused

@@ -18,11 +18,11 @@ from sealbook.adapters.vault.memory import MemoryVault
 from sealbook.adapters.vault.postgres import PostgresVault
 from sealbook.adapters.vault.sealing import Place, seal, unseal
 from sealbook.application.commands import Command, Request
-from sealbook.application.erasing import EraseCustomer
+from sealbook.application.erasing import EraseCredential, EraseCustomer
 from sealbook.application.ledger import execute
 from sealbook.application.names import Name, NameKind
 from sealbook.application.ports import Erasure, EventStore, Group, LedgerDamaged, NewEvent, Unavailable
-from sealbook.application.requests import CloseCustomer, EnrollCustomer, EraseCredential, OnCredential
+from sealbook.application.requests import CloseCustomer, EnrollCustomer, OnCredential
 from sealbook.application.vault import Vault
 from sealbook.domain import customer
 from sealbook.domain.credential import Revoke

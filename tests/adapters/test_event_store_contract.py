@@ -38,6 +38,7 @@ ANNA, BORAM, PHONE, TABLET, FIRST, SECOND = (UUID(int=number) for number in rang
 ENROLLED = customer.Enrolled(at=JANUARY, subkind=HolderSubkind.INDIVIDUAL, provenance=None)
 KNOWN = Customer(subkind=HolderSubkind.INDIVIDUAL)
 FILE = b"the digest of a file"
+OPERATIONAL_TABLES = ("webhooks", "webhook_deliveries", "jobs")
 LEDGER_TABLES = (
     *("ledger", "books", "events", "heads", "names", "vault", "erasures"),
     *("events_apart", "streams_apart", "commands", "commands_default", "imports", "migrations"),
@@ -622,7 +623,7 @@ def test_every_table_of_the_ledger_is_among_those_that_the_application_may_not_w
     superuser: psycopg.Connection,
 ) -> None:
     rows = superuser.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'sealbook'").fetchall()
-    assert {table for (table,) in rows} == {*LEDGER_TABLES, "tracking"}
+    assert {table for (table,) in rows} == {*LEDGER_TABLES, *OPERATIONAL_TABLES, "tracking"}
 
 
 def test_how_far_a_process_manager_has_read_is_kept_by_its_name(store: EventStore) -> None:

@@ -169,6 +169,50 @@ def test_a_defect_of_one_command_does_not_fail_its_neighbours(
     assert recorded(postgres_store).keys() == {command.command_id for command in good}
 
 
+class Told:
+    """Waits without a task."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        self.gone = gone
+        self.answers: list[Outcome | Exception] = []
+
+    def done(self) -> bool:
+        return self.gone
+
+    def set_result(self, outcome: Outcome) -> None:
+        self.answers.append(outcome)
+
+    def set_exception(self, error: Exception) -> None:
+        self.answers.append(error)
+
+
+def test_who_hands_in_without_a_task_is_told_once(
+    ledger: str, postgres_store: PostgresEventStore, script: Script
+) -> None:
+    commands, askers = uses(script, 20), [Told() for _ in range(20)]
+    left, broken = Told(gone=True), Told()
+    request = OnCredential(credential=credential_of(0), command=Use(at=cast("datetime", "today")))
+
+    async def work() -> None:
+        async with opened(ledger) as gatherer:
+            for command, asker in zip(commands, askers, strict=True):
+                gatherer.hand_in(command, asker)
+            gatherer.hand_in(use(script), left)
+            gatherer.hand_in(replace(commands[0], request=request, command_id=script.new_id()), broken)
+        with pytest.raises(Unavailable, match="being closed"):
+            gatherer.hand_in(use(script), left)
+
+    asyncio.run(work())
+
+    told = {each.command_id: asker.answers for each, asker in zip(commands, askers, strict=True)}
+    positions = {
+        each: [answer.position for answer in answers if isinstance(answer, Outcome)] for each, answers in told.items()
+    }
+    assert positions == {each: [position] for each, position in recorded(postgres_store).items()}
+    assert left.answers == []
+    assert [type(each) for each in broken.answers] == [TypeError]
+
+
 # --- Bounds, leaving, the end
 
 

@@ -5,11 +5,11 @@ from uuid import UUID
 
 import pytest
 
+from sealbook.application.erasing import EraseCredential
 from sealbook.application.requests import (
     AddCompanyUser,
     ChangeRole,
     CloseCustomer,
-    EraseCredential,
     OnApplication,
     OnCustomer,
     OnTransaction,

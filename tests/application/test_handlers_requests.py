@@ -10,7 +10,7 @@ import pytest
 from sealbook.adapters.eventstore.memory import MemoryEventStore
 from sealbook.application.adopting import AdoptAttempt, AdoptFact, AdoptIssued
 from sealbook.application.commands import Request, targets
-from sealbook.application.erasing import EraseCustomer
+from sealbook.application.erasing import EraseCredential, EraseCustomer
 from sealbook.application.handlers import handle
 from sealbook.application.ledger import execute
 from sealbook.application.names import Name, NameKind, Ref
@@ -20,7 +20,6 @@ from sealbook.application.requests import (
     AddCompanyUser,
     ChangeRole,
     CloseCustomer,
-    EraseCredential,
     LinkId,
     LinkService,
     OnApplication,

@@ -1,11 +1,12 @@
 """What comes due: at its moment, once, and however late the timers run."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
+from sealbook.application.cascades import derived_id
 from sealbook.application.commands import Command
 from sealbook.application.ledger import execute
 from sealbook.application.ports import EventStore
@@ -217,6 +218,47 @@ def test_a_run_for_the_past_sends_no_notice_of_what_has_passed(store: EventStore
     issue(store, script)
 
     assert run_timers(store, kinds=preset_kinds(), until=END - 20 * DAY, now=END + DAY) == 0
+
+
+def test_what_cannot_be_carried_out_keeps_nobody_waiting_and_is_asked_again(store: EventStore, script: Script) -> None:
+    issue(store, script)
+    other, somebody, somewhere = (UUID(int=number) for number in (5, 6, 7))
+    told(store, script.enroll(somebody), script.register(somewhere))
+    told(store, script.issue(other, customer=somebody, device=somewhere))
+    timers, due_at = Timers(store, preset_kinds()), END - 30 * DAY
+    # Somebody has used the command id that is the notice's.
+    key = f"{HELD} SendExpiryNotice P30D {due_at.astimezone(UTC).isoformat()} {FEBRUARY.isoformat()}"
+    told(store, script.command(script.on(HELD, credential.Suspend(at=MARCH)).request, command_id=derived_id(key)))
+    told(store, script.on(HELD, credential.Resume(at=MARCH, evidence="seen")))
+
+    assert timers.run(until=END - 29 * DAY) == 1
+    assert timers.run(until=END - 28 * DAY) == 0
+    assert story(store)[-1] == "resumed"
+    assert story(store, other)[-1] == "expiry_notice_sent"
+    assert list(timers.overlooked()) == []
+
+    assert timers.run(until=END - 7 * DAY) == 2
+    assert story(store)[-1] == "expiry_notice_sent"
+
+
+def test_a_policy_that_came_during_a_run_is_known_to_it(store: EventStore, script: Script) -> None:
+    issue(store, script)
+    told(store, script.on(HELD, credential.Suspend(at=MARCH)))
+    adopt = OnPolicy(
+        policy_id="X", stream=UUID(int=97), command=policy.Adopt(at=JANUARY, document=preset_policies()["X"])
+    )
+    switch = credential.SwitchPolicy(at=MARCH, policy=preset_policies()["X"].ref, mode=SwitchMode.RESTART)
+    batches = list[int]()
+
+    def meanwhile() -> None:
+        # The first batch is of the cascades; by the second, the run has read the policies.
+        batches.append(1)
+        if len(batches) == 2:
+            told(store, script.command(adopt), script.on(HELD, switch))
+
+    timers = Timers(store, preset_kinds(), advanced=meanwhile)
+    assert timers.run(until=MARCH + 90 * DAY) == 1
+    assert story(store)[-2:] == ["policy_switched", "revoked"]
 
 
 def test_after_a_switch_of_policy_the_new_end_is_told(store: EventStore, script: Script) -> None:
