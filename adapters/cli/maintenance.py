@@ -15,7 +15,8 @@ from sealbook.adapters.cli.session import (
     LedgerOption,
     Place,
 )
-from sealbook.application.ports import ReadModels
+from sealbook.application.ports import ReadModels, Unavailable
+from sealbook.application.timers import Timers
 
 FINDINGS_SHOWN = 100
 
@@ -76,6 +77,10 @@ def _register_fsck(app: typer.Typer, composition: Composition) -> None:
             position = opened.store.last_position()
             notes = list[str]()
             findings = [*opened.findings(advanced, notes.append), *opened.read_models.differences()]
+            try:
+                findings += Timers(opened.store, opened.kinds, opened.agenda).overlooked()
+            except Unavailable:
+                notes.append("the timers are at work: whether they overlook anything was not looked at")
         if as_json:
             print_json({"clean": not findings, "events": position, "findings": findings, "notes": notes})
         else:

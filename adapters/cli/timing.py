@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sealbook.adapters.cli.output import counted, iso, print_json, print_line
+from sealbook.adapters.cli.output import counted, print_json, print_line
 from sealbook.adapters.cli.session import (
     BadInput,
     Composition,
@@ -15,6 +15,7 @@ from sealbook.adapters.cli.session import (
     Place,
     moment,
 )
+from sealbook.adapters.plain import iso
 from sealbook.application.timers import run_timers
 
 
@@ -35,7 +36,7 @@ def register(app: typer.Typer, composition: Composition) -> None:
             last = asked or opened.now
             if last > opened.now:
                 raise BadInput("--until lies in the future: what has not come due cannot be recorded")
-            done = run_timers(opened.store, kinds=opened.kinds, until=last, now=opened.now)
+            done = run_timers(opened.store, kinds=opened.kinds, until=last, now=opened.now, agenda=opened.agenda)
         if as_json:
             print_json({"until": last, "done": done})
         else:

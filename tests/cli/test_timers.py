@@ -70,3 +70,15 @@ def test_kinds_that_cannot_be_used_are_bad_input(folder: Path, monkeypatch: pyte
         said = sealbook(*command)
         assert said.code == 2
         assert "holds no kind" in said.err
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_next_process_goes_on_by_the_same_agenda(folder: Path) -> None:
+    issued = {"at": "2023-05-01T09:00:00+09:00", "credential": "C9", "fact": "issued"}
+    write_json_lines(folder / "forgotten.jsonl", issued)
+    assert sealbook("timers", "--until", LATER).code == 0
+    assert sealbook("import", "forgotten.jsonl").code == 0
+
+    said = [sealbook("timers", "--until", until, "--json").answer["done"] for until in ("2025-04-20T00:00:00Z", LATER)]
+
+    assert said == [0, 1]

@@ -1,0 +1,1 @@
+"""The processes of a service: workers, the writer, and whoever leads."""
