@@ -1,0 +1,1 @@
+"""Webhooks: what the ledger records, told to others: at least once, and in order per credential."""
