@@ -1,0 +1,1 @@
+"""What the running service tells of itself: log lines, metrics, whether it is ready. It knows no HTTP."""
