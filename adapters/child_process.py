@@ -59,6 +59,10 @@ class ChildProcess:
         except BrokenPipeError:
             return
 
+    def fallen_silent(self) -> bool:
+        """Tell whether the process has ended."""
+        return self.process.poll() is not None
+
     def hear(self) -> list[Message]:
         """Wait for what the process says next.
 

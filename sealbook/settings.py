@@ -1,9 +1,10 @@
 """Settings: what the environment says, read once; what is typed beats it."""
 
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from sealbook.adapters.cli.session import DEFAULT_LEDGER, Place
 
@@ -16,6 +17,9 @@ class Settings(BaseSettings):
 
     SEALBOOK_KEYSTORE_DSN names the keystore's database. With SEALBOOK_PKCS11_MODULE the root keys are in an HSM:
     SEALBOOK_PKCS11_TOKEN is the token's label, SEALBOOK_PKCS11_PIN or the file SEALBOOK_PKCS11_PIN_FILE opens it.
+    Of the service: SEALBOOK_ISSUER, _AUDIENCE and _JWKS say whose bearer tokens are taken, SEALBOOK_TRUSTED_PROXIES
+    which addresses may hand on a client's certificate, SEALBOOK_WEBHOOK_NETWORKS, _WEBHOOK_PORTS and
+    _WEBHOOK_PLAIN_HTTP whom webhooks may call beside public hosts, SEALBOOK_LOG_LEVEL from which level on it logs.
     """
 
     model_config = SettingsConfigDict(env_prefix="SEALBOOK_", frozen=True, env_ignore_empty=True)
@@ -30,6 +34,19 @@ class Settings(BaseSettings):
     pkcs11_token: str | None = None
     pkcs11_pin: str | None = Field(default=None, repr=False)
     pkcs11_pin_file: Path | None = None
+    issuer: str | None = None
+    audience: str | None = None
+    jwks: str | None = None
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_networks: Annotated[tuple[str, ...], NoDecode] = ()
+    webhook_ports: Annotated[tuple[int, ...], NoDecode] = (443,)
+    webhook_plain_http: bool = False
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("trusted_proxies", "webhook_networks", "webhook_ports", mode="before")
+    @classmethod
+    def _listed(cls, value: object) -> object:
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
 
     def for_place(self, place: Place) -> "Settings":
         """Return the settings with what was typed put over them. A folder that was typed beats SEALBOOK_DSN

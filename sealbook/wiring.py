@@ -2,7 +2,7 @@
 
 import os
 import platform
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 from psycopg import Connection
 
 from sealbook import __version__
+from sealbook.adapters.cli.configuration import Configuration
 from sealbook.adapters.cli.session import BadInput, OpenLedger, Place
 from sealbook.adapters.eventstore import command_days, schema
 from sealbook.adapters.eventstore.archive import PostgresArchive
@@ -23,8 +24,10 @@ from sealbook.adapters.keys.status import KeysStatus, status_of
 from sealbook.adapters.kind_files import BadKinds, read_kinds
 from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.server import EmbeddedServer
+from sealbook.adapters.read_models.agenda import PostgresAgenda
 from sealbook.adapters.read_models.postgres import PostgresReadModels
 from sealbook.application.ports import Unavailable
+from sealbook.configured import configuration
 from sealbook.domain.kind_document import KindBook
 from sealbook.domain.presets import preset_kinds
 from sealbook.key_wiring import bind, has_ledger, make_keystore, opened_keyring
@@ -74,6 +77,7 @@ class Wiring:
                 keys=keys,
                 desk=seal_desk(settings, store),
                 archive=lambda: _archive(dsn),
+                agenda=PostgresAgenda(store.connection, store),
             )
 
     def migrate(self, place: Place) -> list[int]:
@@ -95,8 +99,38 @@ class Wiring:
                 schema.check_version(connection)
             return command_days.keep_command_days(connection, today=self.now().date(), kept_days=kept_days)
 
+    def configuration(self, place: Place) -> Configuration:
+        return configuration(self._settings, place, environment=os.environ)
+
     def seal_folder(self, place: Place) -> Path:
         return self._settings.for_place(place).seal_folder
+
+    def serve(
+        self, place: Place, *, host: str, port: int, workers: int, development: bool, listening: Callable[[int], None]
+    ) -> None:
+        from sealbook import service_wiring
+
+        settings = self._settings.for_place(place)
+        with self.open(place) as opened:
+            service_wiring.serve(
+                settings,
+                opened,
+                host=host,
+                port=port,
+                workers=workers,
+                development=development,
+                listening=listening,
+            )
+
+    def development_token(
+        self, place: Place, *, role: str, subject: str, customer: str | None, lifetime_seconds: int
+    ) -> tuple[str, Sequence[str]]:
+        from sealbook import service_wiring
+
+        folder = self._settings.for_place(place).ledger
+        return service_wiring.development_token(
+            folder, role=role, subject=subject, customer=customer, lifetime_seconds=lifetime_seconds
+        )
 
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
         settings = self._settings.for_place(place)

@@ -39,6 +39,7 @@ ROOT_ENTRIES = {
         "docs",
         "benchmarks",
         "verify",
+        "deploy",
         ".ci",
         ".gitignore",
         "LICENSE",

@@ -9,6 +9,7 @@ from typer.exceptions import TyperException
 
 from sealbook.adapters.cli import (
     asking,
+    configuring,
     demo,
     exporting,
     importing,
@@ -19,6 +20,7 @@ from sealbook.adapters.cli import (
     reading,
     retaining,
     sealing,
+    serving,
     timing,
     upkeep,
     what_if,
@@ -35,7 +37,7 @@ DONE, REFUSED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 COMMANDS = (
     *(demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance, upkeep),
-    *(sealing, witnessing, exporting, retaining, keys),
+    *(sealing, witnessing, exporting, retaining, serving, keys, configuring),
 )
 """In the order in which help lists them."""
 

@@ -1,14 +1,14 @@
 """ask: questions about the whole bank, each at a moment on both axes of time."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, cast
 from uuid import UUID
 
 import typer
 
-from sealbook.adapters.cli.output import iso, plain, print_json, print_line, print_table
+from sealbook.adapters.cli.output import print_json, print_line, print_table
 from sealbook.adapters.cli.session import (
     AsOfOption,
     Composition,
@@ -20,6 +20,7 @@ from sealbook.adapters.cli.session import (
     Place,
     moment,
 )
+from sealbook.adapters.plain import iso, named
 from sealbook.application.bank_questions import (
     Answer,
     Asked,
@@ -179,24 +180,13 @@ def _tell(composition: Composition, how: How, question: str, answer: WithoutName
         found = answer(asked)
     if how.as_json:
         for row in found.rows:
-            print_json(_named(row, found.names))
+            print_json(named(row, found.names))
     elif found.rows:
         columns = COLUMNS[question].split()
         cells = [[_cell(getattr(row, each), found.names) for each in columns] for row in found.rows]
         print_table([each.replace("_", " ") for each in columns], cells)
     else:
         print_line(f"Nothing as of {iso(asked.as_of)}.")
-
-
-def _named(value: object, names: Mapping[UUID, str]) -> object:
-    """Return a value as JSON knows it, streams by their names where they have one."""
-    if isinstance(value, UUID):
-        return names.get(value, str(value))
-    if isinstance(value, tuple):
-        return [_named(each, names) for each in cast("tuple[object, ...]", value)]
-    if is_dataclass(value) and type(value).__str__ is object.__str__:
-        return {each.name: _named(getattr(value, each.name), names) for each in fields(value)}
-    return plain(value)
 
 
 def _cell(value: object, names: Mapping[UUID, str]) -> object:
@@ -213,4 +203,4 @@ def _cell(value: object, names: Mapping[UUID, str]) -> object:
         case Advisory(en=text) | LinkedId(bank_id=text):
             return text
         case _:
-            return _named(value, names)
+            return named(value, names)

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from sealbook.adapters.cli.output import iso, print_json, print_line, progress
+from sealbook.adapters.cli.output import print_json, print_line, progress
 from sealbook.adapters.cli.reading import print_report, print_timeline, why
 from sealbook.adapters.cli.session import (
     DEFAULT_LEDGER,
@@ -24,6 +24,7 @@ from sealbook.adapters.cli.session import (
     Place,
 )
 from sealbook.adapters.cli.what_if import check_lines, print_summaries
+from sealbook.adapters.plain import iso
 from sealbook.adapters.seal.folder import POLICY
 from sealbook.application import bank, erasure, questions
 from sealbook.application.histories import histories_of_ledger

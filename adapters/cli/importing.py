@@ -9,12 +9,13 @@ from typing import Annotated, cast
 
 import typer
 
-from sealbook.adapters.cli.output import counted, plain, print_json, print_line, progress, warn
+from sealbook.adapters.cli.output import counted, print_json, print_line, progress, warn
 from sealbook.adapters.cli.session import BadInput, Composition, DsnOption, JsonOption, KeysOption, LedgerOption, Place
 from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.history_files import read_policy, set_aside
 from sealbook.adapters.importing.shared import import_shared, shared
 from sealbook.adapters.importing.task import ImportTask
+from sealbook.adapters.plain import plain
 from sealbook.application.importing import ImportResult, LineError, OtherOptions
 from sealbook.domain.values import Kind
 

@@ -2,12 +2,9 @@
 
 import json
 import sys
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
-from typing import Protocol, cast
-from zoneinfo import ZoneInfo
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -22,34 +19,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from sealbook.domain.policy_document import RenewalPolicy
+from sealbook.adapters.plain import plain
 
-ZONE = "Asia/Seoul"
 WIDTH_WITHOUT_TERMINAL = 160
-
-
-def plain(value: object, *, zone: str = ZONE) -> object:
-    """Return a value as JSON knows it; times with the offset of a zone."""
-    if isinstance(value, datetime):
-        return iso(value, zone=zone)
-    if isinstance(value, date):
-        return value.isoformat()
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, RenewalPolicy):
-        return json.loads(value.document)
-    if isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        return {str(key): plain(each, zone=zone) for key, each in items}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(each, zone=zone) for each in cast("Iterable[object]", value)]
-    if is_dataclass(value) and type(value).__str__ is object.__str__:
-        return {each.name: plain(getattr(value, each.name), zone=zone) for each in fields(value)}
-    return str(value)
-
-
-def iso(moment: datetime, *, zone: str = ZONE) -> str:
-    return moment.astimezone(ZoneInfo(zone)).isoformat()
 
 
 def counted(number: int, unit: str) -> str:

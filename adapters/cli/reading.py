@@ -1,13 +1,12 @@
 """show, history and report: questions, at a moment on both axes of time."""
 
-import dataclasses
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, cast
 
 import typer
 
-from sealbook.adapters.cli.output import iso, plain, print_json, print_line, print_table
+from sealbook.adapters.cli.output import print_json, print_line, print_table
 from sealbook.adapters.cli.session import (
     AsOfOption,
     Composition,
@@ -19,6 +18,7 @@ from sealbook.adapters.cli.session import (
     Place,
     moment,
 )
+from sealbook.adapters.plain import fields_of, iso, plain, told_entry
 from sealbook.application import questions
 from sealbook.application.names import NameKind
 from sealbook.application.ports import ReadModelsElsewhere
@@ -68,7 +68,7 @@ def register(app: typer.Typer, composition: Composition) -> None:
             entries = questions.history(opened.store, name, kinds=_sought(kinds), as_of=asked, known_at=known)
         if as_json:
             for entry in entries:
-                print_json(_entry(entry))
+                print_json(told_entry(entry))
         else:
             print_timeline(entries)
 
@@ -181,28 +181,6 @@ def why(standing: Standing) -> str:
             return "A use is refused: it was revoked, which is final."
 
 
-def _entry(entry: Entry) -> dict[str, object]:
-    recorded = entry.recorded
-    return {
-        "position": recorded.position,
-        "version": recorded.version,
-        "event": event_name(recorded.event),
-        "occurred_at": recorded.event.at,
-        "recorded_at": recorded.recorded_at,
-        "actor": recorded.actor,
-        "channel": recorded.channel,
-        "caused_by": recorded.caused_by,
-        "fields": _fields(entry),
-        "before": entry.before,
-        "after": entry.after,
-    }
-
-
-def _fields(entry: Entry) -> dict[str, object]:
-    event = entry.recorded.event
-    return {each.name: plain(getattr(event, each.name)) for each in dataclasses.fields(event) if each.name != "at"}
-
-
 def print_timeline(entries: list[Entry], *, most: int | None = None) -> None:
     shown = entries if most is None or len(entries) <= most else [*entries[: most // 2], *entries[-(most // 2) :]]
     rows = [
@@ -230,7 +208,7 @@ _SHOWN = (
 
 
 def _changed(entry: Entry) -> str:
-    fields = _fields(entry)
+    fields = fields_of(entry.recorded.event)
     told = [f"{key} {_told(value)}" for key, value in fields.items() if value and key not in _TOLD_BY_WHAT_MOVED]
     moved = [
         f"{path.rpartition('.')[2]} {plain(entry.before.get(path))} -> {plain(entry.after[path])}"

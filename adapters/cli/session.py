@@ -3,7 +3,7 @@
 The composition root hands in an `Opener`; no command knows a store, a server or a clock of its own.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,12 +13,14 @@ from uuid import UUID
 
 import typer
 
+from sealbook.application.agenda import Agenda
 from sealbook.application.ports import EventStore, ReadModels
 from sealbook.application.retention import Archive
 from sealbook.domain.calendar import EARLIEST, LATEST
 from sealbook.domain.kind_document import KindBook
 
 if TYPE_CHECKING:
+    from sealbook.adapters.cli.configuration import Configuration
     from sealbook.adapters.keys.keyring import Keyring
     from sealbook.adapters.keys.status import KeysStatus
     from sealbook.adapters.seal.desk import SealDesk
@@ -75,7 +77,7 @@ class OpenLedger:
 
     `findings` reads all of it and yields a line for each contradiction. It tells how far it is, and what is
     worth knowing and no contradiction. `reach` is how another process of ours gets at the ledger,
-    `archive` what the maintenance role moves and destroys.
+    `archive` what the maintenance role moves and destroys, `agenda` when the timers are to look at what.
     """
 
     store: EventStore
@@ -88,6 +90,7 @@ class OpenLedger:
     keys: "Keyring"
     desk: "SealDesk"
     archive: Callable[[], AbstractContextManager[Archive]]
+    agenda: Agenda
 
 
 class Composition(Protocol):
@@ -114,8 +117,24 @@ class Composition(Protocol):
         """Make the partitions of the coming days of command ids, drop those before the kept days; return how many."""
         ...
 
+    def serve(
+        self, place: Place, *, host: str, port: int, workers: int, development: bool, listening: Callable[[int], None]
+    ) -> None:
+        """Run the service until it is told to end; `listening` is told its port. Raises BadInput, Unavailable."""
+        ...
+
+    def development_token(
+        self, place: Place, *, role: str, subject: str, customer: str | None, lifetime_seconds: int
+    ) -> tuple[str, Sequence[str]]:
+        """Return a token that a service in development mode takes, and what is to be said of it. Raises BadInput."""
+        ...
+
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
         """Return what was found on this computer: a thing, what it is like, and whether that will do."""
+        ...
+
+    def configuration(self, place: Place) -> "Configuration":
+        """Return every setting as it holds for a place, with secrets hidden, and variables that nobody reads."""
         ...
 
     def seal_folder(self, place: Place) -> Path:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from sealbook.adapters.cli.output import iso, plain, print_json, print_line, print_table, warn
+from sealbook.adapters.cli.output import print_json, print_line, print_table, warn
 from sealbook.adapters.cli.session import (
     AsOfOption,
     BadInput,
@@ -19,14 +19,15 @@ from sealbook.adapters.cli.session import (
     moment,
 )
 from sealbook.adapters.history_files import facts_file, given_policies, read_policy
+from sealbook.adapters.plain import iso, plain
+from sealbook.adapters.scenarios import TwiceGiven, apart, labelled, scenarios_of, told, what_if
 from sealbook.application import questions
 from sealbook.application.histories import histories_of_facts, histories_of_ledger
 from sealbook.application.importing import LineError
-from sealbook.application.simulation import Recorded, Row, SelfCheck, Summary, WhatIf
+from sealbook.application.simulation import Recorded, Row, SelfCheck, WhatIf
 from sealbook.domain.policy import PolicyBook
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import Kind, SwitchMode
-from sealbook.projections.what_if import Scenario
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
@@ -54,49 +55,29 @@ def register(app: typer.Typer, composition: Composition) -> None:
         switch = moment(switch_at, option="--switch-at")
         if mode is not None and switch is None:
             raise BadInput("--mode says what a switch does: give its moment with --switch-at")
-        documents = _documents(policy)
-        scenarios = {
-            label: Scenario(
-                policy=_apart(document, number), given=document, switch_at=switch, mode=mode or SwitchMode.KEEP
-            )
-            for number, (label, document) in enumerate(documents.items(), start=1)
-        }
+        scenarios = scenarios_of(_documents(policy), switch_at=switch, mode=mode)
         asked = moment(as_of, option="--as-of") or composition.now()
         if facts is not None:
             histories, book = _from_facts(facts, policy, kind)
         else:
             with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys)) as opened:
                 histories, book = histories_of_ledger(opened.store), questions.policies(opened.store)
-        run = WhatIf(scenarios=scenarios, policies=_with(book, scenarios), as_of=asked)
+        run = what_if(scenarios, book=book, as_of=asked)
         _answer(run, histories, each=each, as_json=as_json)
 
 
 def _documents(arguments: list[str]) -> dict[str, RenewalPolicy]:
     """Return the policies asked about by the label that their answers carry. Raises BadInput, BadFile."""
-    found: dict[str, RenewalPolicy] = {}
-    for argument in arguments:
-        document = read_policy(argument)
-        label = document.policy_id if document.policy_id not in found else str(document.ref)
-        if label in found:
-            raise BadInput(f"two of the policies are {label}: give each a policy_id or version of its own")
-        found[label] = document
-    return found
-
-
-def _apart(document: RenewalPolicy, number: int) -> RenewalPolicy:
-    # Under an id that no ledger can hold: it may be another reading of a policy that the ledger has.
-    return document.model_copy(update={"policy_id": f"{document.policy_id}~{number}"})
-
-
-def _with(book: PolicyBook, scenarios: dict[str, Scenario]) -> PolicyBook:
-    asked = PolicyBook.of(*(scenario.policy for scenario in scenarios.values()))
-    return PolicyBook({**book.policies, **asked.policies})
+    try:
+        return labelled(read_policy(argument) for argument in arguments)
+    except TwiceGiven as twice:
+        raise BadInput(str(twice)) from None
 
 
 def _from_facts(path: Path, policy: list[str], kind: Kind) -> tuple[list[Recorded], PolicyBook]:
     given = given_policies(policy)
     # The policy in force stands apart: a given one may bear its name, and then a fact that names it means that one.
-    policies = replace(given, otherwise=_apart(given.otherwise, 0))
+    policies = replace(given, otherwise=apart(given.otherwise, 0))
     try:
         histories = histories_of_facts(facts_file(path).rows(), policies=policies, kind=kind)
     except LineError as bad:
@@ -115,13 +96,7 @@ def _answer(run: WhatIf, histories: list[Recorded], *, each: bool, as_json: bool
     # Read to the end either way: the check and the summaries fill up as the rows go by.
     answered = [_row(row, run) for row in rows if each]
     if as_json:
-        print_json(
-            {
-                "as_of": run.as_of,
-                "factual": _check(run.check),
-                "policies": [_summary(summary) for summary in run.summaries.values()],
-            }
-        )
+        print_json(told(run))
         return
     for line in check_lines(run.check):
         print_line(line)
@@ -145,20 +120,6 @@ def _row(row: Row, run: WhatIf) -> dict[str, object]:
     }
 
 
-def _check(check: SelfCheck) -> dict[str, object]:
-    return {
-        "credentials": check.credentials,
-        "agrees": check.agrees,
-        "differing": check.differing,
-        "recorded": check.recorded,
-        "replayed": check.replayed,
-        "observed_renewals": check.observed_renewals,
-        "observed_renewals_replayed": check.observed_renewals_replayed,
-        "observed_expiries": check.observed_expiries,
-        "observed_expiries_replayed": check.observed_expiries_replayed,
-    }
-
-
 def check_lines(check: SelfCheck) -> list[str]:
     """Say how far a replay of the policy in force differs from what was recorded or observed."""
     lines = [f"Factual replay of {check.credentials:,} credentials under the policies in force:"]
@@ -176,18 +137,6 @@ def check_lines(check: SelfCheck) -> list[str]:
     if not check.agrees:
         lines.append("  Read the figures below with that difference in mind.")
     return lines
-
-
-def _summary(summary: Summary) -> dict[str, object]:
-    return {
-        "policy": summary.policy,
-        "digest": summary.digest,
-        "credentials": summary.credentials,
-        "renewals": summary.renewals,
-        "lapses": summary.lapses,
-        "refused_uses": summary.refused_uses,
-        "changed": summary.changed,
-    }
 
 
 def print_summaries(run: WhatIf) -> None:

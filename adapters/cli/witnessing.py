@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
-from sealbook.adapters.cli.output import counted, plain, print_json, print_line, warn
+from sealbook.adapters.cli.output import counted, print_json, print_line, warn
 from sealbook.adapters.cli.session import BadInput, Composition, JsonOption, LedgerOption, Place, SealOption
+from sealbook.adapters.plain import plain
 from sealbook.adapters.seal.folder import SealFolder, stands_at
 from sealbook.adapters.seal.notes import BadNote, Note, VerifierKey, parse_note
 from sealbook.adapters.seal.tiles import replace_file

@@ -1,0 +1,114 @@
+"""Targets: what an address or a body names, and whether the caller may have to do with it.
+
+A UUID is an id, anything else a name; `name:` before it says that it is a name in any case. What belongs to
+somebody else is not found: an app must not learn that it is there.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sealbook.adapters.http.access import Caller, Denial, Forbidden, acts_as_app
+from sealbook.application.names import Name, NameKind, Ref
+from sealbook.application.ports import NO_HEAD, EventStore
+from sealbook.domain.catalogue import Aggregate
+from sealbook.domain.credential import Application, Credential
+from sealbook.domain.customer import Customer
+from sealbook.domain.device import Device
+from sealbook.domain.errors import Refusal, Refused
+
+NAMED = "name:"
+ANYTHING_LOST = (NameKind.CREDENTIAL, NameKind.DEVICE_KEY, NameKind.CUSTOMER)
+_STATES: Mapping[NameKind, tuple[type, ...]] = {
+    NameKind.CREDENTIAL: (Application, Credential),
+    NameKind.CUSTOMER: (Customer,),
+    NameKind.DEVICE_KEY: (Device,),
+}
+
+
+def ref_of(text: str, kind: NameKind) -> Ref:
+    """Return the id or name that was written."""
+    if text.startswith(NAMED):
+        return Name(kind, text.removeprefix(NAMED))
+    try:
+        return UUID(text)
+    except ValueError:
+        return Name(kind, text)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A name or id as it was written, and of what it may be."""
+
+    text: str
+    kinds: tuple[NameKind, ...]
+    own: bool = True
+    unheld: bool = False
+    """An app must own it; with `unheld`, a device that nobody holds will do."""
+
+    @property
+    def refs(self) -> tuple[Ref, ...]:
+        return tuple(dict.fromkeys(ref_of(self.text, kind) for kind in self.kinds))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    stream: UUID
+    state: Aggregate
+
+    @property
+    def holder(self) -> UUID | None:
+        """Whose it is: a customer's own stream, or the customer that holds the credential or device."""
+        match self.state:
+            case Customer():
+                return self.stream
+            case Credential() | Application() | Device():
+                return self.state.customer
+            case _:
+                return None
+
+
+def found(store: EventStore, asked: Sequence[Asked], *, caller: Caller) -> list[Target]:
+    """Return what was asked for, in order. Raises Refused(not_found) if something is not there, or not the caller's."""
+    own = caller.own if acts_as_app(caller) else None
+    if own is None and acts_as_app(caller):
+        raise Forbidden(Denial.OTHER_CUSTOMER)
+    refs = [ref for each in asked for ref in each.refs] + ([] if own is None else [own])
+    streams, states = _loaded(store, refs)
+    holder = None if own is None else _stream(streams, [own])
+    targets = [_target(each, streams, states) for each in asked]
+    for each, target in zip(asked, targets, strict=True):
+        if own is not None and each.own and not _is_own(target, holder, unheld=each.unheld):
+            raise _not_there()
+    return targets
+
+
+def _loaded(store: EventStore, refs: Iterable[Ref]) -> tuple[Mapping[Ref, UUID], Mapping[UUID, Aggregate]]:
+    names = [ref for ref in refs if isinstance(ref, Name)]
+    ids = [ref for ref in refs if isinstance(ref, UUID)]
+    loaded = store.load(streams=ids, names=names, commands=())
+    known: dict[Ref, UUID] = {name: stream for name, stream in loaded.names.items()}  # noqa: C416 (of another type)
+    known.update({stream: stream for stream in ids if loaded.heads.get(stream, NO_HEAD).version})
+    return known, {stream: head.state for stream, head in loaded.heads.items()}
+
+
+def _target(asked: Asked, streams: Mapping[Ref, UUID], states: Mapping[UUID, Aggregate]) -> Target:
+    stream = _stream(streams, asked.refs)
+    state = None if stream is None else states.get(stream)
+    if stream is None or not isinstance(state, tuple(each for kind in asked.kinds for each in _STATES[kind])):
+        raise _not_there()
+    return Target(stream, state)
+
+
+def _stream(streams: Mapping[Ref, UUID], refs: Iterable[Ref]) -> UUID | None:
+    return next((streams[ref] for ref in refs if ref in streams), None)
+
+
+def _is_own(target: Target, holder: UUID | None, *, unheld: bool) -> bool:
+    if target.holder is None:
+        return unheld
+    return target.holder == holder
+
+
+def _not_there() -> Refused:
+    return Refused(Refusal.NOT_FOUND, "nothing of this name or id is here: check it")

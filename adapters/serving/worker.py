@@ -1,0 +1,265 @@
+"""A worker: a process that answers HTTP. It writes by itself, or hands commands to the writer process."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from pathlib import Path
+from time import monotonic, time
+from uuid import UUID
+
+import httpx
+import uvicorn
+
+from sealbook.adapters.child_process import heard, say
+from sealbook.adapters.collecting import seldom_collected
+from sealbook.adapters.eventstore.gatherer import Gatherer
+from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.http.app import build
+from sealbook.adapters.http.bearer import Bearers
+from sealbook.adapters.http.client_certificates import BadProxyAddress, ClientCertificates
+from sealbook.adapters.http.development_keys import AUDIENCE, ISSUER, DevelopmentKeys
+from sealbook.adapters.http.edge import Edge, EdgeLimits, Told
+from sealbook.adapters.http.health import Health
+from sealbook.adapters.http.hot import HOT, HotFirst
+from sealbook.adapters.http.jwks import BadKeySet, FileKeys, UrlKeys
+from sealbook.adapters.http.rate_limits import Rate, RateLimits
+from sealbook.adapters.http.reading import Readers
+from sealbook.adapters.http.service import Limits, Service
+from sealbook.adapters.ids import new_id
+from sealbook.adapters.keys.keyring import Keyring
+from sealbook.adapters.keys.reach import keyring_of
+from sealbook.adapters.kind_files import BadKinds, read_kinds
+from sealbook.adapters.observing import logs
+from sealbook.adapters.observing.ledger_numbers import LedgerNumbers, reader
+from sealbook.adapters.observing.metrics import Metrics
+from sealbook.adapters.observing.metrics_page import MetricsPage
+from sealbook.adapters.observing.publishing import published, told_of_batches
+from sealbook.adapters.observing.readiness import ledger_opens, seal_stands
+from sealbook.adapters.proofs.challenges import Challenges
+from sealbook.adapters.proofs.seed_writer import SecretWriter
+from sealbook.adapters.proofs.seeds import SeedReader
+from sealbook.adapters.seal.checking import SealCheck
+from sealbook.adapters.seal.folder import SealFolder, stands_at
+from sealbook.adapters.serving.protocol import BoundedProtocol
+from sealbook.adapters.serving.task import Bounds, Tokens, WorkerTask, reach
+from sealbook.adapters.writer.port import Writer
+from sealbook.adapters.writer.process import local_writer
+from sealbook.adapters.writer.remote import RemoteWriter
+from sealbook.application.ports import LedgerDamaged, Unavailable
+from sealbook.domain.presets import preset_kinds
+
+MODULE = "sealbook.adapters.serving.worker"
+CALLERS_MAX = 100_000
+BACKLOG = 2_048
+DRAIN_SECONDS = 15
+KEEP_ALIVE_SECONDS = 75
+
+
+def main() -> None:
+    told = heard()
+    if told is None:
+        return
+    task = WorkerTask.of_json(told)
+    logs.configure(sys.stderr, level=task.log_level, clock=logs.utc_now)
+    logs.catch_uncaught()
+    try:
+        with (
+            closing(keyring_of(task.reach["keys"])) as keys,
+            seldom_collected(),
+            asyncio.Runner(loop_factory=_loop) as runner,
+        ):
+            runner.run(_serve(task, keys))
+    except (Unavailable, BadKinds, BadKeySet, BadProxyAddress) as error:
+        say({"unavailable": str(error)})
+    except LedgerDamaged as error:
+        say({"damaged": str(error)})
+
+
+def _loop() -> asyncio.AbstractEventLoop:
+    import uvloop
+
+    return uvloop.new_event_loop()
+
+
+async def _serve(task: WorkerTask, keys: Keyring) -> None:
+    metrics = Metrics(folder=Path(task.metrics), process=task.name)
+    log = logs.logger("worker")
+    async with _service(task, keys, metrics) as service:
+        health = _health(task, keys, metrics)
+        api = build(service, version=task.version, health=health, webhooks=reach(task.webhooks), seal=Path(task.seal))
+        edge = Edge(
+            HotFirst(api),
+            EdgeLimits(
+                in_flight_max=task.bounds.in_flight_max,
+                body_bytes_max=task.bounds.body_bytes_max,
+                deadline_seconds=task.bounds.deadline_seconds,
+            ),
+            told=_told(metrics),
+            failed=lambda error: log.error("a request failed", error=error),
+            shed=lambda: metrics.shed("in_flight"),
+            new_id=new_id,
+        )
+        server = _server(edge)
+
+        def in_flight() -> None:
+            metrics.in_flight = edge.in_flight
+
+        with closing(_listening(task.host, task.port)) as listener:
+            _heed_the_end(server)
+            say({"ready": True})
+            async with published(metrics, before=in_flight):
+                # Its own signal handlers end it, and let what was begun be answered first.
+                await server.serve(sockets=[listener])
+
+
+def _told(metrics: Metrics) -> Told:
+    # Of uses only what goes wrong: each is in the ledger, and a line would cost a tenth of one.
+    access = logs.AccessLog(one_in={HOT: 0})
+
+    def told(
+        *, method: str, route: str | None, status: int, seconds: float, code: str | None, request_id: UUID
+    ) -> None:
+        metrics.request(route, status, seconds)
+        access(method=method, route=route, status=status, seconds=seconds, code=code, request_id=request_id)
+
+    return told
+
+
+@asynccontextmanager
+async def _service(task: WorkerTask, keys: Keyring, metrics: Metrics) -> AsyncGenerator[Service]:
+    dsn = task.reach["conninfo"]
+    kinds = preset_kinds() if task.kinds is None else read_kinds(Path(task.kinds))
+    async with AsyncExitStack() as stack:
+        writer: Writer
+        if task.writer is None:
+            gatherer = Gatherer.open(dsn, keys=keys, randomness=os.urandom, kinds=kinds, told=told_of_batches(metrics))
+            local = local_writer(gatherer, dsn=dsn, keys=keys)
+            # Closed after the gatherer, which answers until its end.
+            stack.push_async_callback(local.close)
+            await stack.enter_async_context(gatherer)
+            writer = local
+        else:
+            writer = await stack.enter_async_context(RemoteWriter(Path(task.writer)))
+        readers = Readers(lambda: PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom))
+        stack.push_async_callback(readers.close)
+        seeds = SeedReader(dsn, keys=keys)
+        stack.push_async_callback(seeds.close)
+        secrets = SecretWriter(dsn, keys=keys, randomness=os.urandom)
+        stack.push_async_callback(secrets.close)
+        yield Service(
+            writer=writer,
+            readers=readers,
+            seeds=seeds,
+            secrets=secrets,
+            challenges=Challenges(keys.service_key("challenges")),
+            bearers=await _bearers(task.tokens, stack),
+            certificates=ClientCertificates(task.trusted_proxies),
+            limits=_limits(task.bounds),
+            keys=keys,
+            kinds=kinds,
+            now=logs.utc_now,
+            new_id=new_id,
+            randomness=os.urandom,
+            deadline_seconds=task.bounds.deadline_seconds,
+        )
+
+
+def _health(task: WorkerTask, keys: Keyring, metrics: Metrics) -> Health:
+    dsn, folder = task.reach["conninfo"], SealFolder(Path(task.seal))
+
+    def connect() -> PostgresEventStore:
+        return PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom)
+
+    def sealed_to() -> int | None:
+        note = folder.checkpoint()
+        return None if note is None else stands_at(note).size
+
+    def findings() -> Iterator[str]:
+        return iter(()) if folder.checkpoint() is None else SealCheck(folder).of_the_log()
+
+    numbers = LedgerNumbers(lambda: reader(dsn), sealed_to=sealed_to)
+    checks = (("ledger", ledger_opens(connect)), ("seal", seal_stands(findings)))
+    return Health(checks, MetricsPage(metrics, numbers))
+
+
+async def _bearers(tokens: Tokens, stack: AsyncExitStack) -> Bearers:
+    """Return who knows the callers. Keys of an issuer's address are fetched until the stack ends."""
+    if tokens.development is not None:
+        keys = DevelopmentKeys(Path(tokens.development), clock=time)
+        return Bearers(keys, issuer=ISSUER, audience=AUDIENCE, clock=time)
+    told = logs.logger("tokens").warning
+    source: FileKeys | UrlKeys
+    if "://" in tokens.jwks:
+        client = await stack.enter_async_context(httpx.AsyncClient())
+        source = UrlKeys(tokens.jwks, client=client, clock=monotonic, told=told)
+        fetching = asyncio.create_task(source.run())
+        stack.push_async_callback(_ended, fetching)
+    else:
+        source = FileKeys(Path(tokens.jwks), clock=monotonic, told=told)
+    return Bearers(source, issuer=tokens.issuer, audience=tokens.audience, clock=time)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _limits(bounds: Bounds) -> Limits:
+    loop = asyncio.get_running_loop()
+    caller = Rate(bounds.caller_per_second, max(1, int(bounds.caller_per_second)))
+    credential = Rate(bounds.credential_per_second, bounds.credential_burst)
+    return Limits(
+        caller=RateLimits(caller, keys_max=CALLERS_MAX, clock=loop.time),
+        credential=RateLimits(credential, keys_max=CALLERS_MAX, clock=loop.time),
+    )
+
+
+def _server(app: Edge) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http=BoundedProtocol,
+        loop="none",
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Each worker has a queue of its own, among which the system shares connections out.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
+    listener.listen(BACKLOG)
+    listener.setblocking(False)
+    return listener
+
+
+def _heed_the_end(server: uvicorn.Server) -> None:
+    """End when whoever began this process has gone."""
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(sys.stdin.fileno())
+        server.should_exit = True
+
+    loop.add_reader(sys.stdin.fileno(), gone)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""What schemathesis is told beside the description of the interface. It loads this file by SCHEMATHESIS_HOOKS.
+
+Whatever it makes up would be of nobody. So what it says of a form that is right is put in relation to what is in the
+ledger, by INTERFACE_IDS: a JSON object of ids by the thing they are of.
+"""
+
+import json
+import os
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import schemathesis
+from schemathesis.core.parameters import ParameterLocation
+
+IDS: dict[str, str] = json.loads(os.environ.get("INTERFACE_IDS", "{}"))
+KEY, REASON = "Idempotency-Key", "Access-Reason"
+_numbers = count()
+
+
+@schemathesis.hook
+def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kwargs: dict[str, Any]) -> None:
+    """Give each command a key of its own, and two of three an address and a body that lead to something."""
+    if _is_key(case.headers.get(KEY)):
+        # A key that came before with another request is refused, and rightly so.
+        case.headers[KEY] = str(uuid4())
+    _make_possible(case)
+    if next(_numbers) % 3 == 0:
+        return
+    thing = case.path.removeprefix("/v1/").partition("s/")[0]
+    right = case.meta is None or not case.meta.is_negative_at(ParameterLocation.PATH)
+    if thing in IDS and "id" in case.path_parameters and right:
+        case.path_parameters["id"] = IDS[thing]
+    body: object = case.body
+    if isinstance(body, dict):
+        for field in IDS.keys() & body.keys():
+            if isinstance(body[field], str) and body[field]:
+                body[field] = IDS[field]
+
+
+def _make_possible(case: schemathesis.Case) -> None:
+    """Mend what no schema can say."""
+    if case.meta is None or case.meta.is_negative_at(ParameterLocation.QUERY):
+        return
+    # Cursors are made by the service alone.
+    case.query.pop("cursor", None)
+    if not case.meta.is_negative_at(ParameterLocation.HEADER) and any(
+        each.name == REASON for each in case.operation.headers
+    ):
+        # The staff says why it looks, an app need not.
+        case.headers.setdefault(REASON, "complaint 7")
+    if not case.meta.is_negative_at(ParameterLocation.BODY):
+        case.body = _whole(case.body)
+
+
+def _whole(value: Any) -> Any:
+    """Write 7.0 as 7: to JSON Schema, it is a whole number as well, to most readers of JSON it is not."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case dict():
+            return {name: _whole(each) for name, each in value.items()}
+        case list():
+            return [_whole(each) for each in value]
+        case _:
+            return value
+
+
+def _is_key(text: object) -> bool:
+    try:
+        return UUID(str(text)).version in (4, 7)
+    except ValueError:
+        return False
