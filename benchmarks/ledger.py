@@ -59,6 +59,15 @@ class Bench:
     def dsn(self, name: str) -> str:
         return self.server.dsn(name)
 
+    def surroundings(self, name: str, ledger: Path) -> dict[str, str]:
+        """Return the settings by which a command of another process finds the ledger; `ledger` is its own folder."""
+        return {
+            "SEALBOOK_LEDGER": str(ledger),
+            "SEALBOOK_DSN": self.dsn(name),
+            "SEALBOOK_KEYSTORE_DSN": self.dsn(f"{name}_keys"),
+            "SEALBOOK_KEYS": str(self.folder / f"{name}-keys.json"),
+        }
+
     def create_single_rows(self) -> None:
         """Make the table that SINGLE_ROW inserts into."""
         with connected(self.server.dsn()) as connection:

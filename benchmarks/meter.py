@@ -53,28 +53,28 @@ def children(parent: int) -> Iterator[Path]:
     for process in PROCESSES.iterdir():
         if process.name.isdigit():
             with suppress(*GONE):
-                if int(_stat(process)[PARENT]) == parent:
+                if int(stat(process)[PARENT]) == parent:
                     yield process
 
 
 def _postmaster(connection: Connection) -> int:
-    return int(_stat(PROCESSES / str(connection.info.backend_pid))[PARENT])
+    return int(stat(PROCESSES / str(connection.info.backend_pid))[PARENT])
 
 
 def _ticks(server: int) -> int:
     """Return the processor time of a server's processes so far, those that have ended included."""
     while True:
-        own = _stat(PROCESSES / str(server))
+        own = stat(PROCESSES / str(server))
         total = _sum(own[OWN_TICKS]) + _sum(own[CHILDRENS_TICKS])
         for child in children(server):
             with suppress(*GONE):
-                total += _sum(_stat(child)[OWN_TICKS])
+                total += _sum(stat(child)[OWN_TICKS])
         # What a child had spent goes to its parent when it ends: one that did so meanwhile is counted anew.
-        if _stat(PROCESSES / str(server))[CHILDRENS_TICKS] == own[CHILDRENS_TICKS]:
+        if stat(PROCESSES / str(server))[CHILDRENS_TICKS] == own[CHILDRENS_TICKS]:
             return total
 
 
-def _stat(process: Path) -> list[str]:
+def stat(process: Path) -> list[str]:
     # A program's name may hold blanks; it ends with the last bracket.
     return (process / "stat").read_text().rpartition(")")[2].split()
 

@@ -2,38 +2,53 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import repeat
 from pathlib import Path
+from time import sleep
 
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+from benchmarks import privacyidea
 from benchmarks.__main__ import BENCHMARKS
 from benchmarks.adopting import adopted
 from benchmarks.callers import Place, UsesRecorded, percentile, use_of
 from benchmarks.figure import Figure
 from benchmarks.filling import BLOCK, EVENTS_A_CREDENTIAL, EVENTS_A_HOLDING, filled
+from benchmarks.holders import FIELD, holders
+from benchmarks.http_load import Load, posted, serve
 from benchmarks.ledger import adopt_policy
 from benchmarks.meter import metered
+from benchmarks.one_time_codes import Turns, code
+from benchmarks.processes import check_listener, spent_seconds
+from benchmarks.service import LEFT_OUT
 from benchmarks.writers import routed
 from sealbook.adapters.eventstore.fsck import Fsck
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, connected
 from sealbook.adapters.keys.file_root import FileRoot
 from sealbook.adapters.keys.keyring import Keyring
 from sealbook.adapters.keys.keystore import Keystore
+from sealbook.adapters.proofs.totp import decode_seed
+from sealbook.adapters.vault.postgres import PostgresVault
 from sealbook.application.ledger import execute
 from tests.conftest import KeptKeys
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALLEST = ("--rounds", "1", "--seconds", "0.1", "--size", "60")
+SAID_OF = {"service": f"{LEFT_OUT}\n"}
 FIELDS = ["bench", "case", "value", "unit", "rounds", "against", "against_value", "ratio"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", "-m", "benchmarks", *arguments]
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"PYTHONPATH": str(ROOT), privacyidea.ENVIRONMENT: ""}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
@@ -48,7 +63,7 @@ def founded(postgres_store: PostgresEventStore) -> PostgresEventStore:
 def test_a_benchmark_prints_figures_of_one_shape(name: str) -> None:
     done = run(name, "--json", *SMALLEST)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stderr) == (0, SAID_OF.get(name, ""))
     figures = [json.loads(line) for line in done.stdout.splitlines()]
     assert figures
     assert len({(figure["case"], figure["against"]) for figure in figures}) == len(figures)
@@ -166,3 +181,162 @@ def test_what_work_writes_to_the_log_is_measured(ledger_dsn: str) -> None:
     assert spent.wal_bytes > 1_000
     assert spent.python_seconds > 0
     assert spent.postgres_seconds > 0
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"
+BUSY = b"HTTP/1.1 503 Busy\r\nRetry-After: 0\r\nContent-Length: 0\r\n\r\n"
+REFUSED = b"HTTP/1.1 403 No\r\nContent-Length: 3\r\n\r\nbad"
+
+
+@contextmanager
+def answering(
+    answer: Callable[[int], bytes], *, piece_bytes: int = 1_000
+) -> Generator[tuple[tuple[str, int], list[bytes]]]:
+    """Give the address of a server, and what it was asked.
+
+    `answer` is told how often it was asked before; with nothing to say it hangs up.
+    """
+    heard = list[bytes]()
+
+    def answer_all(connection: socket.socket) -> None:
+        # Who takes an answer for the end of all hangs up.
+        with connection, suppress(ConnectionError):
+            while request := connection.recv(100_000):
+                heard.append(request)
+                told = answer(len(heard) - 1)
+                if not told:
+                    return
+                for start in range(0, len(told), piece_bytes):
+                    connection.sendall(told[start : start + piece_bytes])
+                    # Two pieces that are sent at once come as one.
+                    sleep(0.001 if len(told) > piece_bytes else 0)
+
+    def accept(listening: socket.socket) -> None:
+        try:
+            while True:
+                threading.Thread(target=answer_all, args=[listening.accept()[0]], daemon=True).start()
+        except OSError:
+            return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        accepting = threading.Thread(target=accept, args=[listening])
+        accepting.start()
+        yield listening.getsockname(), heard
+        # Closing alone does not wake who waits for a connection.
+        listening.shutdown(socket.SHUT_RDWR)
+        accepting.join()
+
+
+def load(*, connections: int = 2, back_off_seconds: float | None = None) -> Load:
+    return Load(
+        connections=connections,
+        seconds=5,
+        accepts=lambda status, body: (status, body) == (b"200", b"good"),
+        back_off_seconds=back_off_seconds,
+    )
+
+
+@pytest.mark.parametrize("piece_bytes", [1_000, 1])
+def test_a_load_counts_each_answer_once(piece_bytes: int) -> None:
+    requests = [posted("/uses", {"accept": "*/*"}, str(number).encode()) for number in range(10)]
+
+    with answering(lambda _: OK, piece_bytes=piece_bytes) as (address, heard):
+        served = serve(address, iter(requests), load())
+
+    assert sorted(heard) == sorted(requests)
+    assert (served.answered, served.shed) == (10, 0)
+    assert 0 < served.percentile_ms(50) <= served.percentile_ms(99) <= served.seconds * 1_000
+
+
+@pytest.mark.parametrize("back_off_seconds", [None, 0.01])
+def test_a_load_that_is_shed_comes_back_with_the_same_request(back_off_seconds: float | None) -> None:
+    requests = [posted("/uses", {}, str(number).encode()) for number in range(4)]
+
+    with answering(lambda before: BUSY if before % 3 == 0 else OK) as (address, heard):
+        served = serve(address, iter(requests), load(back_off_seconds=back_off_seconds))
+
+    assert set(heard) == set(requests)
+    assert (served.answered, served.shed) == (4, len(heard) - 4)
+    assert served.shed > 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (REFUSED, "status 403 was answered, only what succeeds is measured: bad"),
+        (OK.replace(b"good", b"evil"), "status 200 was answered, only what succeeds is measured: evil"),
+        (OK.replace(b"Content-Length", b"Length"), "an answer has no content-length"),
+        (b"", "the server closed a connection"),
+    ],
+)
+def test_a_load_of_anything_but_success_has_no_figure(answer: bytes, said: str) -> None:
+    with answering(lambda _: answer) as (address, _), pytest.raises(RuntimeError, match=said):
+        serve(address, repeat(posted("/uses", {}, b"")), load())
+
+
+def test_codes_are_those_of_the_standard() -> None:
+    # RFC 6238, appendix B, of whose eight digits these are the last six.
+    codes = {59: "287082", 1_111_111_109: "081804", 20_000_000_000: "353130"}
+
+    assert {at: code(b"12345678901234567890", at // 30) for at in codes} == codes
+
+
+def test_no_code_is_given_out_twice() -> None:
+    turns = Turns(step_seconds=1)
+    turns.add(3)
+
+    given = [
+        request
+        for _ in range(3)
+        for request in turns.requests(2, lambda index, timecode: f"{index} {timecode}".encode())
+    ]
+
+    assert len(set(given)) == len(given)
+    assert {request.split()[0] for request in given} == {b"0", b"1", b"2"}
+
+
+def test_a_server_that_is_not_the_one_under_measurement_is_noticed() -> None:
+    with (
+        subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as another,
+        socket.create_server(("127.0.0.1", 0)) as listening,
+    ):
+        port = listening.getsockname()[1]
+        check_listener(port, os.getpid())
+        check_listener(port, os.getppid())
+        with pytest.raises(RuntimeError, match=f"another process .* listens at port {port}"):
+            check_listener(port, another.pid)
+        another.communicate(b"\n")
+
+
+def test_the_processor_time_of_a_child_counts_for_its_parent() -> None:
+    work = "print(sum(range(3_000_000)), flush=True); input()"
+    before = spent_seconds(os.getpid())
+    with subprocess.Popen([sys.executable, "-c", work], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        own = spent_seconds(child.pid)
+        both = spent_seconds(os.getpid())
+        child.communicate(b"\n")
+
+    assert own > 0
+    assert both - before >= own
+
+
+def test_holders_have_the_seeds_that_their_codes_are_made_of(founded: PostgresEventStore, ledger_dsn: str) -> None:
+    with closing(connected(ledger_dsn)) as superuser:
+        held = holders(founded, superuser, 3)
+
+    vault = PostgresVault(founded.connection, keys=founded.keys, randomness=os.urandom)
+    for holder in held:
+        stored = vault.get(subject=holder.credential, field=FIELD)
+        assert stored is not None
+        assert decode_seed(stored).secret == holder.secret
+
+
+def test_the_rival_is_left_out_where_it_is_not_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv(privacyidea.ENVIRONMENT, raising=False)
+    assert privacyidea.environment() is None
+
+    monkeypatch.setenv(privacyidea.ENVIRONMENT, str(tmp_path))
+    with pytest.raises(RuntimeError, match="SEALBOOK_PRIVACYIDEA names a folder without bin/pi-manage"):
+        privacyidea.environment()
