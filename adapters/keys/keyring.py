@@ -1,7 +1,7 @@
 """The keyring: the port over a keystore and the root keys that open it."""
 
 import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from threading import RLock
 from time import monotonic
 from uuid import UUID
@@ -16,7 +16,7 @@ from sealbook.adapters.keys.roots import RootKeys
 from sealbook.adapters.keys.working import WorkingKeys
 from sealbook.adapters.keys.wrapping import NONCE_BYTES, bucket_of, opened_subject_key, wrapped_subject_key
 from sealbook.application.names import Name
-from sealbook.application.ports import LedgerDamaged
+from sealbook.application.ports import LedgerDamaged, Unavailable
 
 RECENT_MAX = 65_536
 RECENT_SECONDS_MAX = 300.0
@@ -93,11 +93,10 @@ class Keyring:
         with self._lock:
             recent = {subject: self._subject_keys.get((subject, key_class)) for subject in subjects}
             found = {subject: key for subject, key in recent.items() if key is not None}
-            found |= self._read(recent.keys() - found.keys(), key_class)
-            keyless = recent.keys() - found.keys() if create else set[UUID]()
-            if keyless:
-                self._store.run(lambda connection: self._make(connection, keyless, key_class))
-                found |= self._read(keyless, key_class)
+            wanted = recent.keys() - found.keys()
+            if wanted:
+                rows = self._store.run(lambda connection: self._rows(connection, wanted, key_class, create=create))
+                found |= self._kept(rows, key_class)
             return found
 
     def destroy(self, subjects: Collection[UUID], *, position: int) -> int:
@@ -124,9 +123,19 @@ class Keyring:
             found = frozenset((row.purpose, row.key_id, row.in_force) for row in rows)
             if found == self._known:
                 return self._working
-            working = self._opened(rows)
+            working = self._opened_or_read_again(rows)
             self._known = found
             return working
+
+    def _opened_or_read_again(self, rows: Sequence[ServiceKey]) -> WorkingKeys:
+        try:
+            return self._opened(rows)
+        except Unavailable:
+            # A rotation may have put all under another epoch, and destroyed this one, since they were read.
+            again = self._store.run(keystore.service_keys)
+            if {row.epoch for row in again} == {row.epoch for row in rows}:
+                raise
+            return self._opened(again)
 
     def _opened(self, rows: Iterable[ServiceKey]) -> WorkingKeys:
         keys: dict[str, dict[int, bytes]] = {purpose: {} for purpose in keystore.PURPOSES}
@@ -145,10 +154,19 @@ class Keyring:
             command_key=keys["command"][in_force["command"]],
         )
 
-    def _read(self, subjects: Collection[UUID], key_class: KeyClass) -> dict[UUID, bytes]:
-        if not subjects:
-            return {}
-        rows = self._store.run(lambda connection: keystore.subject_keys(connection, subjects, key_class))
+    def _rows(
+        self, connection: Connection, subjects: Collection[UUID], key_class: KeyClass, *, create: bool
+    ) -> list[SubjectKey]:
+        rows = keystore.subject_keys(connection, subjects, key_class)
+        keyless = set(subjects) - {row.subject for row in rows} if create else set[UUID]()
+        if keyless:
+            self._make(connection, keyless, key_class)
+            # Read again: another writer may have made some first, and the destroyed got none.
+            rows += keystore.subject_keys(connection, keyless, key_class)
+        return rows
+
+    def _kept(self, rows: Iterable[SubjectKey], key_class: KeyClass) -> dict[UUID, bytes]:
+        """Open keys that are durable, and keep them for a while."""
         found = dict[UUID, bytes]()
         for row in rows:
             bucket_key = self._bucket_key(row.bucket)
