@@ -304,9 +304,11 @@ def reason_to_record(caller: Caller, action: Action, reason: str | None) -> str 
 
     Raises Forbidden(reason) if there is no reason, or none that is one printable line.
     """
+    said = None if reason is None else reason.strip()
+    if said is not None and not (0 < len(said) <= REASON_CHARACTERS_MAX and said.isascii() and said.isprintable()):
+        raise Forbidden(Denial.REASON)
     if action not in PERSONAL or acts_as_app(caller):
         return None
-    said = (reason or "").strip()
-    if not 0 < len(said) <= REASON_CHARACTERS_MAX or not (said.isascii() and said.isprintable()):
+    if said is None:
         raise Forbidden(Denial.REASON)
     return said

@@ -45,7 +45,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "type": "array",
             "items": {
                 "type": "object",
-                "required": ["status", "credential"],
+                "required": ["status"],
                 "properties": {"status": NUMBER, "credential": TEXT, "code": TEXT, **PLACE},
             },
         }

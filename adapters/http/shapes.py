@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from enum import Enum, StrEnum
-from functools import cache
+from functools import cache, partial
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -110,5 +110,5 @@ def _inlined(value: Any, definitions: Mapping[str, Schema]) -> Any:  # noqa: ANN
             return _inlined(definitions[reference.rpartition("/")[2]], definitions)
         return {name: _inlined(each, definitions) for name, each in part.items()}
     if isinstance(value, list):
-        return [_inlined(each, definitions) for each in cast("list[Any]", value)]
+        return list(map(partial(_inlined, definitions=definitions), cast("Sequence[object]", value)))
     return value

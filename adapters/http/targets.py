@@ -78,9 +78,19 @@ def found(store: EventStore, asked: Sequence[Asked], *, caller: Caller) -> list[
     holder = None if own is None else _stream(streams, [own])
     targets = [_target(each, streams, states) for each in asked]
     for each, target in zip(asked, targets, strict=True):
-        if own is not None and each.own and not _is_own(target, holder, unheld=each.unheld):
+        if own is None:
+            continue
+        fine = _is_own(target, holder, unheld=each.unheld) if each.own else _acts_for(target, holder)
+        if not fine:
             raise _not_there()
     return targets
+
+
+def _acts_for(target: Target, holder: UUID | None) -> bool:
+    """Tell whether a customer is the app's own, or a company that has it among its users."""
+    if not isinstance(target.state, Customer):
+        return True
+    return target.stream == holder or any(user.person == holder for user in target.state.users)
 
 
 def _loaded(store: EventStore, refs: Iterable[Ref]) -> tuple[Mapping[Ref, UUID], Mapping[UUID, Aggregate]]:

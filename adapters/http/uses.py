@@ -155,7 +155,7 @@ class Uses:
             problem = problem_of(error)
             if problem.code is Fault.INTERNAL:
                 raise
-            return content(problem.code, problem.detail, {"credential": wish.credential, **problem.more})
+            return content(problem.code, problem.detail, problem.more)
 
     async def challenge(self, request: Request) -> Response:
         """Make a challenge for a use that is to come under this Idempotency-Key."""

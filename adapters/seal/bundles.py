@@ -28,6 +28,10 @@ _ROWS_A_READ = 8_192
 _pack = msgspec.msgpack.Encoder().encode
 
 
+class NotSealed(Unavailable):
+    """The seal does not reach what is to be proven, not yet. The message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Linked:
     """A row with the leaf that it is in the log."""
@@ -49,16 +53,16 @@ class Bundle:
 class Prover:
     """Makes bundles of one ledger under one checkpoint: the latest, or the latest that a witness signed.
 
-    Raises Unavailable while the log has no checkpoint or no map, LedgerDamaged where the ledger is not what was
+    Raises NotSealed while the log has no checkpoint or no map, LedgerDamaged where the ledger is not what was
     sealed.
     """
 
     def __init__(self, folder: SealFolder, rows: LedgerRows, *, witnessed: bool = False) -> None:
         note = folder.witnessed() if witnessed else folder.checkpoint()
         if note is None and witnessed:
-            raise Unavailable("no witness has signed a checkpoint yet: ask one with sealbook witness ask")
+            raise NotSealed("no witness has signed a checkpoint yet: ask one with sealbook witness ask")
         if note is None:
-            raise Unavailable("nothing is sealed yet: run sealbook seal --map")
+            raise NotSealed("nothing is sealed yet: run sealbook seal --map")
         cosigned = folder.witnessed()
         self._folder = folder
         self._rows = rows
@@ -80,7 +84,7 @@ class Prover:
         place, neighbour = HeadMap(self._folder.map_path(mapped.size), root=mapped.root).find(stream)
         if place is None or neighbour is None or place.entry.stream != stream:
             if self._rows.of_stream(stream):
-                raise Unavailable(
+                raise NotSealed(
                     "it is newer than the map of heads: run sealbook seal --map, then ask the witness if any"
                 )
             return self._absence(stream, place, neighbour, mapped)
@@ -103,9 +107,9 @@ class Prover:
         return Bundle(content, len(linked), shown, mapped.size)
 
     def entry(self, position: int) -> str:
-        """Return the tlog-proof of one event. Raises Unavailable for a position that is not sealed."""
+        """Return the tlog-proof of one event. Raises NotSealed for a position that is not sealed."""
         if not 0 < position <= self._size:
-            raise Unavailable(f"position {position} is not sealed: the checkpoint covers {self._size}")
+            raise NotSealed(f"position {position} is not sealed: the checkpoint covers {self._size}")
         (row,) = self._rows.after(position - 1, 1)
         linked = self._link(row)
         extra = _pack([row.stream, row.version, linked.leaf.previous, _event(linked, None)])
@@ -113,9 +117,9 @@ class Prover:
         return "\n".join([*lines, *map(_base64, self._proof(position)), "", str(self._note)])
 
     def growth(self, old_size: int) -> str:
-        """Return the consistency proof from an older checkpoint. Raises Unavailable for one that is newer."""
+        """Return the consistency proof from an older checkpoint. Raises NotSealed for one that is newer."""
         if old_size > self._size:
-            raise Unavailable(f"that checkpoint covers {old_size} events, this log {self._size}: it is no older one")
+            raise NotSealed(f"that checkpoint covers {old_size} events, this log {self._size}: it is no older one")
         return "".join(f"{_base64(each)}\n" for each in consistency_proof(self._node, old_size, self._size))
 
     def dump(self, file: BinaryIO, advanced: Callable[[int], None]) -> int:
@@ -143,10 +147,8 @@ class Prover:
             if isinstance(event, HeadsMapped) and row.position <= self._size:
                 if self._folder.map_path(event.tree_size).exists():
                     return _Mapped(row, event.tree_size, bytes.fromhex(event.root))
-                raise Unavailable(
-                    "the checkpoint is older than every map that is kept: ask the witness for a newer one"
-                )
-        raise Unavailable("the checkpoint covers no map of heads: run sealbook seal --map, then ask the witness if any")
+                raise NotSealed("the checkpoint is older than every map that is kept: ask the witness for a newer one")
+        raise NotSealed("the checkpoint covers no map of heads: run sealbook seal --map, then ask the witness if any")
 
     def _dropped(self, linked: Sequence[Linked]) -> list[list[object]]:
         """Return the ledger's events by which bodies of these were destroyed, in their order."""
@@ -162,7 +164,7 @@ class Prover:
             and row.position <= self._size
         ]
         if max((versions for _, versions in drops), default=0) < destroyed:
-            raise Unavailable(
+            raise NotSealed(
                 "records of it were destroyed, and by what right is not sealed, or not witnessed, yet:"
                 " seal, ask the witness, and export again"
             )

@@ -87,7 +87,18 @@ async def supervise(plan: Plan, *, leading: Sequence[Task], listening: Callable[
             async with asyncio.TaskGroup() as group:
                 for each in kept:
                     group.create_task(each.keep(stopping))
-                group.create_task(Leader(task.reach["conninfo"]).run(stopping, *leading))
+                group.create_task(_lead(Leader(task.reach["conninfo"]), stopping, leading))
+
+
+async def _lead(leader: Leader, stopping: asyncio.Event, leading: Sequence[Task]) -> None:
+    """Do what a leader does, whenever this process leads. Uses are answered even while that fails, whatever it is."""
+    log = logs.logger("supervisor")
+    while not stopping.is_set():
+        try:
+            await leader.run(stopping, *leading)
+        except Exception as error:  # noqa: BLE001 (told, and tried anew)
+            log.error("what the leader does has failed, and is begun anew", error=error)
+            await came_within(stopping, AGAIN_SECONDS_MAX)
 
 
 def _begins(plan: Plan, task: WorkerTask, folder: Path) -> Sequence[tuple[str, Callable[[], Child]]]:

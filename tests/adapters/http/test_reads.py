@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
-from uuid import UUID
 
 import httpx
 import jsonschema_rs
@@ -12,7 +11,7 @@ import pytest
 
 from sealbook.adapters.http.reads import ASK_AGAIN_SECONDS_MAX, ASK_AGAIN_SECONDS_MIN, ask_again_seconds
 from sealbook.projections.renewal_window import RenewalWindow
-from tests.adapters.http.served import ADMINISTRATOR, APP_BODY, ATTESTATION, TELLER, Holding, Served, bearer
+from tests.adapters.http.served import ADMINISTRATOR, ATTESTATION, TELLER, Holding, Served, bearer
 
 OTHER_TELLER = bearer("teller", subject="teller-2")
 
@@ -292,8 +291,6 @@ def test_it_is_asked_again_when_something_changes(ahead_seconds: tuple[int, int]
 
 
 def test_an_application_is_a_credential_that_is_not_issued(running: Served, alice: Holding) -> None:
-    phone = {"key": "key of another", "model": "phone", "os_version": "15", "app": APP_BODY}
-    assert UUID(running.done("/v1/devices", phone, by=TELLER)["id"])
     wish = {"customer": alice.customer, "kind": "kb_mobile_certificate", "device": alice.device, "policy_id": "D"}
     applied = running.done("/v1/applications", wish, by=TELLER)["id"]
     told = described(running, "/v1/credentials/{id}", running.get(f"/v1/credentials/{applied}", by=alice.app))
