@@ -26,6 +26,7 @@ from sealbook.adapters.postgres import binaries
 from sealbook.adapters.postgres.server import EmbeddedServer
 from sealbook.adapters.read_models.agenda import PostgresAgenda
 from sealbook.adapters.read_models.postgres import PostgresReadModels
+from sealbook.adapters.vault.postgres import PostgresVault
 from sealbook.application.ports import Unavailable
 from sealbook.configured import configuration
 from sealbook.domain.kind_document import KindBook
@@ -78,6 +79,7 @@ class Wiring:
                 desk=seal_desk(settings, store),
                 archive=lambda: _archive(dsn),
                 agenda=PostgresAgenda(store.connection, store),
+                vault=PostgresVault(store.connection, keys=keys, randomness=os.urandom),
             )
 
     def migrate(self, place: Place) -> list[int]:

@@ -20,6 +20,7 @@ from sealbook.adapters.cli import (
     reading,
     retaining,
     sealing,
+    seeds,
     serving,
     timing,
     upkeep,
@@ -37,7 +38,7 @@ DONE, REFUSED, WRONG_USAGE, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 COMMANDS = (
     *(demo, importing, reading, asking, what_if, policies, kinds, timing, maintenance, upkeep),
-    *(sealing, witnessing, exporting, retaining, serving, keys, configuring),
+    *(sealing, witnessing, exporting, retaining, serving, seeds, keys, configuring),
 )
 """In the order in which help lists them."""
 

@@ -16,6 +16,7 @@ import typer
 from sealbook.application.agenda import Agenda
 from sealbook.application.ports import EventStore, ReadModels
 from sealbook.application.retention import Archive
+from sealbook.application.vault import Vault
 from sealbook.domain.calendar import EARLIEST, LATEST
 from sealbook.domain.kind_document import KindBook
 
@@ -77,7 +78,8 @@ class OpenLedger:
 
     `findings` reads all of it and yields a line for each contradiction. It tells how far it is, and what is
     worth knowing and no contradiction. `reach` is how another process of ours gets at the ledger,
-    `archive` what the maintenance role moves and destroys, `agenda` when the timers are to look at what.
+    `archive` what the maintenance role moves and destroys, `agenda` when the timers are to look at what, `vault`
+    what is kept of persons.
     """
 
     store: EventStore
@@ -91,6 +93,7 @@ class OpenLedger:
     desk: "SealDesk"
     archive: Callable[[], AbstractContextManager[Archive]]
     agenda: Agenda
+    vault: Vault
 
 
 class Composition(Protocol):

@@ -29,6 +29,8 @@ _PREPARED: tuple[LiteralString, ...] = (
     "SET ROLE sealbook_keys",
     # A new table has no statistics: a plan made then would read all of it for as long as the connection lasts.
     "SET enable_seqscan = off",
+    # One plan for any number of subjects: to plan each time costs more than to read.
+    "SET plan_cache_mode = force_generic_plan",
 )
 
 

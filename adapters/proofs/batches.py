@@ -19,6 +19,8 @@ WAITING_MAX = 4_096
 _PREPARED: tuple[tuple[LiteralString, list[object]], ...] = (
     *PREPARED_FOR_APPENDS,
     ("SELECT set_config('enable_seqscan', %s, false)", ["off"]),
+    # One plan for any number of subjects: to plan each time costs more than to read.
+    ("SELECT set_config('plan_cache_mode', %s, false)", ["force_generic_plan"]),
 )
 
 _Asked = TypeVar("_Asked")
