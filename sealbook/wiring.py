@@ -1,11 +1,13 @@
 """The composition root: which store, which server, which clock a command gets."""
 
+import importlib
 import os
 import platform
 from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import ModuleType
 
 from psycopg import Connection
 
@@ -110,8 +112,7 @@ class Wiring:
     def serve(
         self, place: Place, *, host: str, port: int, workers: int, development: bool, listening: Callable[[int], None]
     ) -> None:
-        from sealbook import service_wiring
-
+        service_wiring = _service_wiring()
         settings = self._settings.for_place(place)
         with self.open(place) as opened:
             service_wiring.serve(
@@ -127,12 +128,12 @@ class Wiring:
     def development_token(
         self, place: Place, *, role: str, subject: str, customer: str | None, lifetime_seconds: int
     ) -> tuple[str, Sequence[str]]:
-        from sealbook import service_wiring
-
+        service_wiring = _service_wiring()
         folder = self._settings.for_place(place).ledger
-        return service_wiring.development_token(
+        made: tuple[str, Sequence[str]] = service_wiring.development_token(
             folder, role=role, subject=subject, customer=customer, lifetime_seconds=lifetime_seconds
         )
+        return made
 
     def doctor(self, place: Place) -> list[tuple[str, str, bool]]:
         settings = self._settings.for_place(place)
@@ -143,6 +144,16 @@ class Wiring:
             _found_ledger(self, place, settings),
             found_seal(settings),
         ]
+
+
+def _service_wiring() -> ModuleType:
+    """Return the composition of the service, for which not everybody has the packages. Raises BadInput."""
+    try:
+        return importlib.import_module("sealbook.service_wiring")
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("sealbook"):
+            raise
+        raise BadInput(f"the service needs {missing.name}: install sealbook with its extra server") from None
 
 
 @contextmanager
