@@ -6,6 +6,7 @@ import typer
 
 from sealbook.adapters.cli.output import print_json, print_line, print_table
 from sealbook.adapters.cli.session import (
+    BadInput,
     Composition,
     DsnOption,
     JsonOption,
@@ -64,18 +65,23 @@ def register(app: typer.Typer, composition: Composition) -> None:
     @policies.command()
     def adopt(
         file: FileArgument,
+        in_force: Annotated[
+            bool, typer.Option("--in-force", help="It decides at the bank already: adopt it as it is, dates or none.")
+        ] = False,
+        preset: Annotated[bool, typer.Option("--preset", help="FILE is the id of a preset instead.")] = False,
         as_json: JsonOption = False,
         ledger: LedgerOption = None,
         dsn: DsnOption = None,
         keys: KeysOption = None,
     ) -> None:
-        """Announce a policy version: it takes effect on its own date."""
-        document = read_policy(file)
+        """Announce a policy version: it takes effect on its own date, unless it is in force already."""
+        document = _preset_named(file) if preset else read_policy(file)
+        kind = policy.Adopt if in_force else policy.Announce
         with composition.open(Place(ledger=ledger, dsn=dsn, keys=keys), create=True) as opened:
             request = OnPolicy(
                 policy_id=document.policy_id,
                 stream=opened.new_id(),
-                command=policy.Announce(at=opened.now, document=document),
+                command=kind(at=opened.now, document=document),
             )
             command = Command(request=request, command_id=opened.new_id(), actor="analyst", channel="cli")
             (outcome,) = execute(opened.store, [command])
@@ -86,7 +92,14 @@ def register(app: typer.Typer, composition: Composition) -> None:
         elif outcome.position is None:
             print_line(f"{document.ref} is in the ledger already.")
         else:
-            print_line(f"{document.ref} is announced, position {outcome.position}.")
+            print_line(f"{document.ref} is {'adopted' if in_force else 'announced'}, position {outcome.position}.")
+
+
+def _preset_named(policy_id: str) -> RenewalPolicy:
+    found = preset_policies().get(policy_id)
+    if found is None:
+        raise BadInput(f"there is no such preset: sealbook policy list --presets names {len(preset_policies())}")
+    return found
 
 
 def _preset(document: RenewalPolicy) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """serve and token: the service, and what a trial of it needs."""
 
+import sys
 from ipaddress import ip_address
 from typing import Annotated
 
@@ -52,6 +53,8 @@ def register(app: typer.Typer, composition: Composition) -> None:
                 print_json({"listening": f"http://{shown}:{number}", "workers": workers})
             else:
                 print_line(f"Sealbook answers on http://{shown}:{number}")
+            # Whoever waits for this line at the end of a pipe waits for no other.
+            sys.stdout.flush()
 
         composition.serve(place, host=host, port=port, workers=workers, development=development, listening=listening)
 

@@ -25,7 +25,7 @@ def submit_what_if(
     mode: str | None = None,
     **how: Unpack[How],
 ) -> Call[Job]:
-    """Ask what policies would have come to: names, like `D` or `D@1`, presets, or whole documents. The key is the id."""
+    """Ask what policies would have come to: names, like `D` or `D@1`, or whole documents. The key becomes the id."""
     content = body(policies=policies, as_of=as_of, switch_at=switch_at, mode=mode)
     return command(PATH, content, how, read=as_told(Job))
 

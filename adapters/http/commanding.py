@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from sealbook.adapters.http.access import Caller, Role
-from sealbook.adapters.http.problems import Fault, Problem
+from sealbook.adapters.http.problems import MEANINGS, Fault, Problem
 from sealbook.adapters.writer.first_answers import answered_again, left_by
 from sealbook.adapters.writer.port import Answered
 from sealbook.application import commands
 from sealbook.application.commands import Command
 from sealbook.application.outcomes import repeated
-from sealbook.application.ports import EventStore
+from sealbook.application.ports import EventStore, Loaded
 
 CHANNELS: Mapping[Role, str] = {
     Role.APP: "app",
@@ -109,9 +109,13 @@ class Envelope:
             if_version=self.if_version,
         )
 
-    def first_answer(self, store: EventStore) -> Answered | None:
-        """Return how this command was answered if it was carried out, or that its id was another's; else None."""
-        stored = store.load(streams=(), names=(), commands=[self.command_id]).outcomes.get(self.command_id)
+    def first_answer(self, store: EventStore, known: Loaded | None = None) -> Answered | None:
+        """Return how this command was answered if it was carried out, or that its id was another's; else None.
+
+        `known` was loaded with this command's outcome, if it was.
+        """
+        known = known or store.load(streams=(), names=(), commands=[self.command_id])
+        stored = known.outcomes.get(self.command_id)
         if stored is None:
             return None
         digest = commands.digest_of_sent(self.sent, actor=self.actor, channel=self.channel, if_version=self.if_version)
@@ -124,8 +128,10 @@ def accepted(answered: Answered) -> Answered:
     """Return the answer if it is yes. Raises Problem with the permanent code of the refusal."""
     if answered.refusal is None:
         return answered
-    place = {} if answered.position is None else {"position": answered.position, "version": answered.version}
-    raise Problem(answered.refusal, answered.message, more=place)
+    if answered.position is None:
+        raise Problem(answered.refusal, answered.message)
+    place = {"position": answered.position, "version": answered.version}
+    raise Problem(answered.refusal, f"{MEANINGS[answered.refusal].meaning} The refusal is recorded.", more=place)
 
 
 def answer_body(answered: Answered, *, more: Mapping[str, object]) -> bytes:

@@ -17,7 +17,7 @@ from sealbook.adapters.http.documented import command_documentation
 from sealbook.adapters.http.offered import OFFERED, Offered
 from sealbook.adapters.http.problems import Fault, Problem
 from sealbook.adapters.http.service import Service
-from sealbook.adapters.http.targets import Asked, found
+from sealbook.adapters.http.targets import Asked, found_in, loaded
 from sealbook.adapters.writer.port import Answered
 from sealbook.application.ports import EventStore
 
@@ -115,11 +115,12 @@ def looked_up(
     store: EventStore, envelope: Envelope, asked: dict[str, Asked], caller: Caller
 ) -> tuple[Answered | None, dict[str, UUID]]:
     """Return the first answer to a command that was carried out, or else the streams that it asks for."""
+    known = loaded(store, list(asked.values()), caller=caller, commands=[envelope.command_id])
     # First, for what a command has moved may be the caller's no longer.
-    first = envelope.first_answer(store)
+    first = envelope.first_answer(store, known)
     if first is not None:
         return first, {}
-    targets = found(store, list(asked.values()), caller=caller)
+    targets = found_in(known, list(asked.values()), caller=caller)
     return None, {field: target.stream for field, target in zip(asked, targets, strict=True)}
 
 

@@ -11,7 +11,6 @@ from time import perf_counter
 from typing import Any, Protocol
 from uuid import UUID
 
-from starlette.requests import ClientDisconnect
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -87,9 +86,6 @@ class Edge:
             await exchange.end(Fault.DEADLINE)
         except BodyTooLarge:
             await exchange.end(Fault.BODY_TOO_LARGE)
-        except ClientDisconnect:
-            # Gone in the middle of its own request: nobody's defect, and nobody hears the answer.
-            await exchange.end(Fault.MALFORMED)
         except Exception as error:  # noqa: BLE001 (the last one to hear of it: told by its type, and never by its words)
             self._failed(error)
             await exchange.end(Fault.INTERNAL)

@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from sealbook.adapters.eventstore.gatherer import Busy
 from sealbook.adapters.http.access import Denial, Forbidden
 from sealbook.adapters.http.bearer import Unauthenticated
 from sealbook.adapters.http.client_certificates import BadClientCertificate
+from sealbook.adapters.http.edge import BodyTooLarge
 from sealbook.adapters.http.problems import Fault, Problem
 from sealbook.adapters.seal.bundles import NotSealed
 from sealbook.application.ports import LedgerDamaged, OutcomeUnknown, Unavailable
@@ -42,6 +44,12 @@ def problem_of(error: Exception) -> Problem:
             return Problem(Fault.UNAVAILABLE, headers=AGAIN)
         case LedgerDamaged():
             return Problem(Fault.LEDGER_DAMAGED)
+        case BodyTooLarge():
+            # What of the body was not read must not be taken for the next request.
+            return Problem(Fault.BODY_TOO_LARGE, headers={"Connection": "close"})
+        case ClientDisconnect():
+            # Gone in the middle of its own request: nobody's defect, and nobody hears the answer.
+            return Problem(Fault.MALFORMED)
         case RequestValidationError():
             return Problem(Fault.INVALID_REQUEST)
         case HTTPException(status_code=404):
@@ -56,5 +64,5 @@ def problem_of(error: Exception) -> Problem:
 
 KNOWN: Sequence[type[Exception]] = (
     *(Problem, Refused, Unauthenticated, Forbidden, BadClientCertificate, Unavailable, OutcomeUnknown, LedgerDamaged),
-    *(RequestValidationError, HTTPException),
+    *(BodyTooLarge, ClientDisconnect, RequestValidationError, HTTPException),
 )

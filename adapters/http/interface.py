@@ -39,18 +39,18 @@ def _object(**properties: Schema) -> Schema:
 
 
 SCHEMAS: Mapping[str, Schema] = {
-    "Used": _object(credential=TEXT, accepted={"const": True}, **PLACE),
+    "Used": _object(credential=TEXT, id=ID, accepted={"const": True}, **PLACE),
     "BatchAnswer": _object(
         results={
             "type": "array",
             "items": {
                 "type": "object",
                 "required": ["status"],
-                "properties": {"status": NUMBER, "credential": TEXT, "code": TEXT, **PLACE},
+                "properties": {"status": NUMBER, "credential": TEXT, "id": ID, "code": TEXT, **PLACE},
             },
         }
     ),
-    "Challenge": _object(challenge=TEXT, expires_at=TIME),
+    "Challenge": _object(credential=ID, challenge=TEXT, expires_at=TIME),
     "Secret": {
         "type": "object",
         "required": ["id", "position", "version", "events"],

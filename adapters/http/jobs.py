@@ -111,24 +111,24 @@ class WhatIfJobs:
         router = APIRouter()
         run, read = Action.RUN_WHAT_IF, Action.READ_WHAT_IF
         for method, path, endpoint, action, told, codes in (
-            ("POST", "", self.submit, run, {202: _ACCEPTED}, (*OF_A_BODY, *OF_A_COMMAND)),
-            ("GET", "", self.latest, read, {200: good(LIST, "The latest first.")}, ()),
-            ("GET", "/{id}", self.one, read, {200: good(JOB, "As it stands.")}, OF_A_TARGET),
-            ("GET", "/{id}/result", self.result, read, {200: good(RESULT, "What it came to.")}, (404, 409)),
-            ("DELETE", "/{id}", self.cancel, run, {200: good(JOB, "As it stands.")}, OF_A_TARGET),
+            ("POST", "", self.submit, run, _ACCEPTED, (*OF_A_BODY, *OF_A_COMMAND)),
+            ("GET", "", self.latest, read, good(LIST, "The latest first."), ()),
+            ("GET", "/{id}", self.one, read, good(JOB, "As it stands."), OF_A_TARGET),
+            ("GET", "/{id}/result", self.result, read, good(RESULT, "What it came to."), (404, 409)),
+            ("DELETE", "/{id}", self.cancel, run, good(JOB, "As it stands."), OF_A_TARGET),
         ):
-            text = endpoint.__doc__ or ""
+            text, status = endpoint.__doc__ or "", 202 if method == "POST" else 200
             router.add_api_route(
                 f"{PATH}{path}",
                 endpoint,
                 methods=[method],
                 response_model=None,
-                status_code=min(told),
+                status_code=status,
                 summary=text.partition(".")[0],
                 description=f"{text} {may(action)}",
                 tags=["what-if-jobs"],
                 operation_id=f"what-if-job-{endpoint.__name__}",
-                responses={**told, **problems(*OF_ANY, *codes)},
+                responses={status: told, **problems(*OF_ANY, *codes)},
                 openapi_extra=_BODY if method == "POST" else {},
             )
         return router

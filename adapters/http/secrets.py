@@ -1,5 +1,6 @@
 """Secrets: a seed for one-time codes is made here, shown once, and put right when a phone's clock drifts."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -112,17 +113,22 @@ class Secrets:
         credential, at = service.new_id(), service.now()
         said = heard(ISSUE.cls, body, refs=streams, named=ISSUE.of)
         wanted = said.pop(OTP) is not None
-        kind, uri = service.kinds.offered(said["kind"]), None
-        if wanted:
-            held = await self._put(kind, credential, streams["customer"], generation=1)
-            name = str(credential) if said["name"] is None else said["name"].value
-            uri = totp.provisioning_uri(held.seed, name=name, issuer=kind.issuer)
+        kind = service.kinds.offered(said["kind"])
         wish = ISSUE.make(credential, at, {**said, "with_secret": wanted})
-        answered = await service.writer.submit(envelope.command(wish))
-        if wanted and answered.stream != credential:
+        if not wanted:
+            return _issued(await service.writer.submit(envelope.command(wish)), None)
+        # At once: a seed that nobody has been shown, and a credential that nobody has been told of, harm nobody if
+        # a crash leaves one without the other.
+        held, answered = await asyncio.gather(
+            self._put(kind, credential, streams["customer"], generation=1),
+            service.writer.submit(envelope.command(wish)),
+        )
+        if answered.stream != credential:
             # It was refused, or is a repetition: this seed is nobody's.
             await service.secrets.forget(credential, below=2)
-        return _issued(answered, uri if answered.stream == credential else None)
+            return _issued(answered, None)
+        name = str(credential) if said["name"] is None else said["name"].value
+        return _issued(answered, totp.provisioning_uri(held.seed, name=name, issuer=kind.issuer))
 
     async def set_secret(self, request: Request, id: NameOrId) -> Response:  # noqa: A002 (its name in the address)
         """Make a new seed, which counts instead of the one before. Its provisioning URI is shown once."""

@@ -4,13 +4,13 @@ A UUID is an id, anything else a name; `name:` before it says that it is a name 
 somebody else is not found: an app must not learn that it is there.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from sealbook.adapters.http.access import Caller, Denial, Forbidden, acts_as_app
 from sealbook.application.names import Name, NameKind, Ref
-from sealbook.application.ports import NO_HEAD, EventStore
+from sealbook.application.ports import NO_HEAD, EventStore, Loaded
 from sealbook.domain.catalogue import Aggregate
 from sealbook.domain.credential import Application, Credential
 from sealbook.domain.customer import Customer
@@ -36,6 +36,12 @@ def ref_of(text: str, kind: NameKind) -> Ref:
         return Name(kind, text)
 
 
+def _as_key(text: str) -> str:
+    """Return a key as the ledger names it. In an address it is base64url, for a slash would part it."""
+    letters = text.translate({ord("-"): "+", ord("_"): "/"})
+    return letters + "=" * (-len(letters) % 4)
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A name or id as it was written, and of what it may be."""
@@ -48,7 +54,10 @@ class Asked:
 
     @property
     def refs(self) -> tuple[Ref, ...]:
-        return tuple(dict.fromkeys(ref_of(self.text, kind) for kind in self.kinds))
+        found = [ref_of(self.text, kind) for kind in self.kinds]
+        if NameKind.DEVICE_KEY in self.kinds:
+            found.append(ref_of(_as_key(self.text), NameKind.DEVICE_KEY))
+        return tuple(dict.fromkeys(found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,23 @@ class Target:
 
 def found(store: EventStore, asked: Sequence[Asked], *, caller: Caller) -> list[Target]:
     """Return what was asked for, in order. Raises Refused(not_found) if something is not there, or not the caller's."""
-    own = caller.own if acts_as_app(caller) else None
-    if own is None and acts_as_app(caller):
+    return found_in(loaded(store, asked, caller=caller), asked, caller=caller)
+
+
+def loaded(store: EventStore, asked: Sequence[Asked], *, caller: Caller, commands: Collection[UUID] = ()) -> Loaded:
+    """Load what was asked for, whose it is by the caller's token, and how commands were answered."""
+    if caller.own is None and acts_as_app(caller):
         raise Forbidden(Denial.OTHER_CUSTOMER)
-    refs = [ref for each in asked for ref in each.refs] + ([] if own is None else [own])
-    streams, states = _loaded(store, refs)
-    holder = None if own is None else _stream(streams, [own])
-    targets = [_target(each, streams, states) for each in asked]
+    refs = [ref for each in asked for ref in each.refs] + ([] if caller.own is None else [caller.own])
+    names = [ref for ref in refs if isinstance(ref, Name)]
+    return store.load(streams=[ref for ref in refs if isinstance(ref, UUID)], names=names, commands=commands)
+
+
+def found_in(known: Loaded, asked: Sequence[Asked], *, caller: Caller) -> list[Target]:
+    """Return what was asked for, as `found` does, of what was loaded."""
+    own = caller.own if acts_as_app(caller) else None
+    holder = None if own is None else _stream(known, [own])
+    targets = [_target(each, known) for each in asked]
     for each, target in zip(asked, targets, strict=True):
         if own is None:
             continue
@@ -93,25 +112,21 @@ def _acts_for(target: Target, holder: UUID | None) -> bool:
     return target.stream == holder or any(user.person == holder for user in target.state.users)
 
 
-def _loaded(store: EventStore, refs: Iterable[Ref]) -> tuple[Mapping[Ref, UUID], Mapping[UUID, Aggregate]]:
-    names = [ref for ref in refs if isinstance(ref, Name)]
-    ids = [ref for ref in refs if isinstance(ref, UUID)]
-    loaded = store.load(streams=ids, names=names, commands=())
-    known: dict[Ref, UUID] = {name: stream for name, stream in loaded.names.items()}  # noqa: C416 (of another type)
-    known.update({stream: stream for stream in ids if loaded.heads.get(stream, NO_HEAD).version})
-    return known, {stream: head.state for stream, head in loaded.heads.items()}
-
-
-def _target(asked: Asked, streams: Mapping[Ref, UUID], states: Mapping[UUID, Aggregate]) -> Target:
-    stream = _stream(streams, asked.refs)
-    state = None if stream is None else states.get(stream)
+def _target(asked: Asked, known: Loaded) -> Target:
+    stream = _stream(known, asked.refs)
+    state = None if stream is None else known.heads.get(stream, NO_HEAD).state
     if stream is None or not isinstance(state, tuple(each for kind in asked.kinds for each in _STATES[kind])):
         raise _not_there()
     return Target(stream, state)
 
 
-def _stream(streams: Mapping[Ref, UUID], refs: Iterable[Ref]) -> UUID | None:
-    return next((streams[ref] for ref in refs if ref in streams), None)
+def _stream(known: Loaded, refs: Iterable[Ref]) -> UUID | None:
+    """Return the stream of the first name or id that something has."""
+    for ref in refs:
+        stream = ref if isinstance(ref, UUID) else known.names.get(ref)
+        if stream is not None and known.heads.get(stream, NO_HEAD).version:
+            return stream
+    return None
 
 
 def _is_own(target: Target, holder: UUID | None, *, unheld: bool) -> bool:

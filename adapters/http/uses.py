@@ -126,7 +126,7 @@ class Uses:
         envelope = Envelope.of(request, raw, caller, channel=body.channel)
         text: str = request.path_params["id"]
         answered = await self._answered(text, body, envelope, caller=caller)
-        return told(accepted(answered), more={"credential": text, "accepted": True})
+        return told(accepted(answered), more={"credential": text, "id": str(answered.stream), "accepted": True})
 
     async def batch(self, request: Request) -> Response:
         """Answer many uses at once, each as if it had come alone."""
@@ -150,7 +150,8 @@ class Uses:
                 if_version=None,
             )
             answered = accepted(await self._answered(wish.credential, wish.use, envelope, caller=caller))
-            return answer_body(answered, more={"status": 200, "credential": wish.credential, "accepted": True})
+            more = {"status": 200, "credential": wish.credential, "id": str(answered.stream), "accepted": True}
+            return answer_body(answered, more=more)
         except Exception as error:
             problem = problem_of(error)
             if problem.code is Fault.INTERNAL:
@@ -166,7 +167,7 @@ class Uses:
             stream, command_id(request), at=self._service.now(), randomness=self._service.randomness
         )
         expires_at = challenges.expires_at_of(made).isoformat()
-        body = {"challenge": challenges.to_base64url(made), "expires_at": expires_at}
+        body = {"credential": str(stream), "challenge": challenges.to_base64url(made), "expires_at": expires_at}
         return Response(msgspec.json.encode(body), media_type="application/json", headers=NOT_STORED)
 
     def _body(self, raw: bytes) -> UseBody:
@@ -256,6 +257,8 @@ class Uses:
         self, credential: UUID, proof: Signature, device: str | None, *, caller: Caller, key: UUID
     ) -> Proven:
         _, state = await self._look_up(str(credential), caller)
+        if "signature" not in self._service.kinds.kind(state.kind).proofs:
+            raise Problem(Fault.PROOF_NOT_SET_UP, "this kind of credential takes no signatures")
         phone = _as_id(device) or await self._device(device, state, caller)
         public_key = None if phone is None else await self._service.seeds.device_key(phone)
         if public_key is None:

@@ -55,7 +55,8 @@ def import_seeds(
 ) -> Imported:
     """Set the seeds of a file's keys; `named` says which credential a key is for.
 
-    Raises BadSeeds, Refused, Unavailable. Refused comes after what was done before it, which stays: run it again once the reason is gone.
+    Raises BadSeeds, Refused, Unavailable. Refused comes after what was done before it, which stays: run it again
+    once the reason is gone.
     """
     planned = _planned(store, vault, keys, kinds, named)
     for each in planned:

@@ -5,9 +5,11 @@ that does not read. Bodies are bounded by the edge.
 """
 
 import asyncio
-from typing import Any
+import socket
+import struct
+from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from sealbook.adapters.http.problems import MEDIA_TYPE, STATUS, Fault, content
 
@@ -17,6 +19,7 @@ HEADER_BYTES = 32
 """What a header costs beside its own bytes: many short ones are dear, too."""
 HEADERS_SECONDS_MAX = 10.0
 """How long a connection may be open without a whole request having come."""
+NO_LINGER = struct.pack("ii", 1, 0)
 UNREAD_SECONDS_MAX = 10.0
 """How long a client may leave unread what it was sent."""
 
@@ -39,6 +42,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._headers_bytes = 0
         self._between_bytes = 0
         self._in_body = False
+        self._answering: RequestResponseCycle | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
@@ -49,6 +53,9 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._wait_no_more()
         self._was_read()
+        if self._answering is not None:
+            # The server tells the last request alone, which may still wait for its turn.
+            self._answering.disconnected = True
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -83,6 +90,10 @@ class BoundedProtocol(HttpToolsProtocol):
         self._wait_no_more()
         super().on_message_complete()
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:  # noqa: ANN401 (the server's own)
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
     def on_response_complete(self) -> None:
         super().on_response_complete()
         if self._in_body and self._patience is None:
@@ -92,13 +103,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._end()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (a constant text of the server's own)
-        cycle = self.cycle
-        under_way = cycle is not None and not cycle.response_complete
-        if under_way and not cycle.more_body:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        if cycle is not None and cycle.response_complete:
+            cycle = None
+        if cycle is not None and not cycle.more_body:
             # What was understood is answered: this must not be taken for its answer. Then the connection ends.
             cycle.keep_alive = False
             return
-        if not (self.pipeline or (under_way and cycle.response_started)):
+        if not (self.pipeline or (cycle is not None and cycle.response_started)):
             self.transport.write(_MALFORMED)
         self._end()
 
@@ -129,12 +141,17 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _expect_reading(self) -> None:
         if self._unread is None:
-            self._unread = self.loop.call_later(UNREAD_SECONDS_MAX, self.transport.abort)
+            self._unread = self.loop.call_later(UNREAD_SECONDS_MAX, self._cut)
 
     def _was_read(self) -> None:
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
+
+    def _cut(self) -> None:
+        # Else the system would keep what was not read, and go on offering it.
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
+        self.transport.abort()
 
     def _end(self) -> None:
         # A transport that is closed still waits until all is read: for ever, if nobody reads.

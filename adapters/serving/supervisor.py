@@ -97,7 +97,7 @@ async def _lead(leader: Leader, stopping: asyncio.Event, leading: Sequence[Task]
         try:
             await leader.run(stopping, *leading)
         except Exception as error:  # noqa: BLE001 (told, and tried anew)
-            log.error("what the leader does has failed, and is begun anew", error=error)
+            log.error("what the leader does has failed, and is begun anew", error=error)  # noqa: TRY400 (told whole)
             await came_within(stopping, AGAIN_SECONDS_MAX)
 
 

@@ -1,6 +1,7 @@
 """A worker: a process that answers HTTP. It writes by itself, or hands commands to the writer process."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -53,6 +54,7 @@ from sealbook.application.ports import LedgerDamaged, Unavailable
 from sealbook.domain.presets import preset_kinds
 
 MODULE = "sealbook.adapters.serving.worker"
+TAIL = "/v1/events"
 CALLERS_MAX = 100_000
 BACKLOG = 2_048
 DRAIN_SECONDS = 15
@@ -66,6 +68,8 @@ def main() -> None:
     task = WorkerTask.of_json(told)
     logs.configure(sys.stderr, level=task.log_level, clock=logs.utc_now)
     logs.catch_uncaught()
+    # What it says of itself at a start is told by the supervisor.
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
     try:
         with (
             closing(keyring_of(task.reach["keys"])) as keys,
@@ -123,7 +127,9 @@ def _told(metrics: Metrics) -> Told:
     def told(
         *, method: str, route: str | None, status: int, seconds: float, code: str | None, request_id: UUID
     ) -> None:
-        metrics.request(route, status, seconds)
+        if route != TAIL:
+            # One that listens for an hour says nothing of how long requests take.
+            metrics.request(route, status, seconds)
         access(method=method, route=route, status=status, seconds=seconds, code=code, request_id=request_id)
 
     return told

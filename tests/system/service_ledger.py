@@ -129,9 +129,7 @@ def _issue(store: PostgresEventStore, holders: Sequence[Holder]) -> None:
     script, at = Script(SEED_OF_SCRIPT), datetime.now(UTC)
     commands = [script.adopt_policy(at=at)]
     for each in holders:
-        issued = script.issue(
-            each.credential, customer=each.customer, device=each.device, kind=Kind.MOBILE_OTP, at=at
-        )
+        issued = script.issue(each.credential, customer=each.customer, device=each.device, kind=Kind.MOBILE_OTP, at=at)
         known = [script.enroll(each.customer, at=at), script.register(each.device, at=at)]
         commands += [*known, issued, script.on(each.credential, SetSecret(at=at, generation=1))]
     refused = [each.message for each in execute(store, commands) if not each.accepted]

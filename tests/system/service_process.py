@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from time import monotonic, sleep
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from sealbook import service_wiring
@@ -54,6 +54,7 @@ class ServiceProcess:
         self._place = tempfile.TemporaryDirectory(prefix="service-")
         self.temporary, self._log = Path(self._place.name, "tmp"), Path(self._place.name, "log")
         self.temporary.mkdir()
+        self.killed = False
         module = "sealbook" if limited else "tests.system.service_process"
         options = ["serve", "--development", "--json", "--port", "0", "--workers", str(workers)]
         ours = {key: value for key, value in os.environ.items() if not key.startswith("SEALBOOK_")}
@@ -61,7 +62,7 @@ class ServiceProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", module, *options],
                 cwd=REPOSITORY,
-                env=ours | ledger.surroundings | (more or {}) | {"TMPDIR": str(self.temporary)},
+                env={**ours, **ledger.surroundings, **(more or {}), "TMPDIR": str(self.temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -72,7 +73,6 @@ class ServiceProcess:
             self.kill()
             self.forget()
             raise
-        self.children = list(children(self.pid))
 
     @property
     def pid(self) -> int:
@@ -98,7 +98,7 @@ class ServiceProcess:
 
     def kill(self) -> None:
         """Kill the process that was begun, and wait until those that it began have ended by themselves."""
-        begun = list(children(self.pid))
+        begun, self.killed = list(children(self.pid)), True
         self.process.kill()
         self.process.wait()
         until(lambda: not any(map(arguments, begun)))
@@ -110,16 +110,16 @@ class ServiceProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and not self.killed:
                 assert self.end() == 0
         finally:
-            if self.process.returncode != 0:
+            if self.process.returncode != 0 and not self.killed:
                 sys.stderr.write(self.said())
                 self.kill()
             self.forget()
 
     def forget(self) -> None:
-        """Let go of what is left of a service that has ended."""
+        """Let go of what is left of a service that has ended; the end of the `with` does."""
         assert self.process.stdout is not None
         self.process.stdout.close()
         self._place.cleanup()
@@ -130,7 +130,7 @@ class ServiceProcess:
         os.set_blocking(self.process.stdout.fileno(), False)
         line = self.process.stdout.readline()
         assert line, self.said()
-        told: dict[str, Any] = json.loads(line)
+        told: dict[str, str] = json.loads(line)
         return int(urlsplit(told["listening"]).port or 0)
 
 

@@ -147,7 +147,8 @@ def _address(process: "subprocess.Popen[bytes]", log: Path) -> tuple[str, int]:
     begun, _, _ = select.select([process.stdout], [], [], START_SECONDS_MAX)
     line = process.stdout.readline() if begun else b""
     assert line, log.read_text()
-    place = urlsplit(json.loads(line)["listening"])
+    told: dict[str, str] = json.loads(line)
+    place = urlsplit(told["listening"])
     return str(place.hostname), int(place.port or 0)
 
 

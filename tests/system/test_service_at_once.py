@@ -1,7 +1,6 @@
 """The same thing sent at once, to processes of their own: it is done once, and everybody hears how it was answered."""
 
 import asyncio
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -17,7 +16,7 @@ from tests.system.service_callers import Answer, Line, Request, lines, posted, u
 from tests.system.service_ledger import Holder, Ledger, ledger_in
 from tests.system.service_process import ServiceProcess
 
-ROUNDS = 100
+ROUNDS = 60
 DUPLICATES = 10_000
 CONNECTIONS = 200
 REUSED = (422, Refusal.COMMAND_ID_REUSED)
@@ -83,7 +82,8 @@ def test_a_key_sent_ten_thousand_times_at_once_has_one_effect_and_one_answer(led
     async def work(port: int) -> None:
         async with lines(CONNECTIONS, port) as among:
             request = use(holder, token=ledger.token())
-            (answer,) = set.union(*await asyncio.gather(*(ask(line, request) for line in among)))
+            found = await asyncio.gather(*(ask(line, request) for line in among))
+            (answer,) = {each for answers in found for each in answers}
             assert (answer.outcome, answer.told["events"]) == ("accepted", ["credential.used"])
             for other in (replace(request, body=request.body + b" "), replace(request, token=ledger.token("other"))):
                 refused = await among[0].answered(other)
@@ -100,10 +100,9 @@ def test_a_key_sent_ten_thousand_times_at_once_has_one_effect_and_one_answer(led
 def test_of_two_commands_with_one_key_at_once_one_is_done_and_the_other_hears_nothing_of_it(
     ledger: Ledger, services: int
 ) -> None:
-    async def work(begun: Sequence[ServiceProcess]) -> Counter[str]:
+    async def work(begun: Sequence[ServiceProcess]) -> None:
         async with lines(16 // services, *(each.port for each in begun)) as among:
             one, other = await of_two_processes(begun[0], among) if services == 1 else (among[0], among[-1])
-            first_wins = Counter[str]()
             for number in range(ROUNDS):
                 enrolled = [
                     posted("/v1/customers", {"name": f"{number}-{each}", "subkind": "individual"}, token=token)
@@ -115,12 +114,9 @@ def test_of_two_commands_with_one_key_at_once_one_is_done_and_the_other_hears_no
                 done, refused = sorted(answers, key=lambda each: each.status)
                 assert (refused.status, refused.outcome) == REUSED
                 assert done.told["id"].encode() not in refused.body
-                first_wins[str(answers.index(done))] += 1
-            return first_wins
 
     token = ledger.token()
     with ExitStack() as stack:
         begun = [stack.enter_context(ServiceProcess(ledger, workers=3 - services)) for _ in range(services)]
-        wins = asyncio.run(work(begun))
-    assert wins.total() == ROUNDS
+        asyncio.run(work(begun))
     assert ledger.uses() == {}

@@ -14,7 +14,7 @@ from sealbook.adapters.eventstore.schema import BOOK
 from tests.conftest import KeptKeys
 from tests.system.service_callers import HOST, Answer, Line, NoAnswer, Request, lines, use
 from tests.system.service_ledger import Holder, Ledger, ledger_in
-from tests.system.service_process import ServiceProcess, arguments, children, until
+from tests.system.service_process import ServiceProcess, arguments, children
 
 CALLERS = 40
 HOLDERS = 800
@@ -110,13 +110,10 @@ async def use_once(service: ServiceProcess, request: Request) -> Answer:
 
 def test_what_a_killed_service_began_ends_by_itself_and_another_takes_its_place(ledger: Ledger) -> None:
     holders = list(ledger.with_holders(HOLDERS))
-    service = ServiceProcess(ledger)
-    processes = list(children(service.pid))
-    try:
+    with ServiceProcess(ledger) as service:
+        processes = list(children(service.pid))
         asyncio.run(ended_amid_callers(service, ledger, holders[1:], kill=True))
-        until(lambda: not any(map(arguments, processes)))
-    finally:
-        service.forget()
+        assert not any(map(arguments, processes))
     with ServiceProcess(ledger) as another:
         answer = asyncio.run(use_once(another, use(holders[0], token=ledger.token())))
         assert answer.outcome == "accepted"

@@ -71,6 +71,9 @@ def unharmed(service: Serving, alice: Held, teller: str) -> Iterator[None]:
     asking.start()
     try:
         yield
+        begun = len(answers)
+        while len(answers) == begun and asking.is_alive():
+            sleep(0.02)
     finally:
         ending.set()
         asking.join()
@@ -174,7 +177,8 @@ ODD: dict[str, tuple[bytes, list[int], str | None]] = {
 
 def test_odd_requests(service: Serving) -> None:
     with ThreadPoolExecutor(8) as pool:
-        heard = dict(zip(ODD, pool.map(lambda case: said(service, case[0]), ODD.values()), strict=True))
+        asked = {name: pool.submit(said, service, sent) for name, (sent, _, _) in ODD.items()}
+        heard = {name: each.result() for name, each in asked.items()}
     wrong = {
         name: (answer, state)
         for name, (answer, state) in heard.items()
@@ -264,7 +268,8 @@ def test_who_is_slow_is_waited_for_no_longer_than_a_moment(service: Serving, tel
         "reads nothing": _never_read,
     }
     with ThreadPoolExecutor(len(slow)) as pool:
-        ended = dict(zip(slow, pool.map(lambda act: _until_closed(service, act), slow.values()), strict=True))
+        asked = {name: pool.submit(_until_closed, service, act) for name, act in slow.items()}
+        ended = {name: each.result() for name, each in asked.items()}
     assert ended == dict.fromkeys(slow, True)
 
 
@@ -302,7 +307,7 @@ def _never_read(client: socket.socket) -> None:
     with suppress(TimeoutError):
         client.sendall(get(b"/v1/openapi.json") * 300)
     give_up = monotonic() + PATIENCE_SECONDS
-    # What the system knows of the connection begins with its state; 1 is "established", as it is with a peer that waits.
+    # What the system knows of a connection begins with its state, 1 if it is established.
     while struct.unpack_from("B", client.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 8))[0] == 1:
         assert monotonic() < give_up
         sleep(0.1)

@@ -3,10 +3,11 @@
 import asyncio
 import json
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import cast
 
 import psycopg
 import pytest
@@ -19,7 +20,9 @@ from tests.system.service_process import ServiceProcess, until
 
 LED = '"logger":"leader"'
 EVENT = "credential.used"
-LEADING = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = hashtext('sealbook leader')::oid"
+LEADING = (
+    "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = hashtext('sealbook leader')::oid"
+)
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -48,11 +51,9 @@ class Listener(ThreadingHTTPServer):
 
 
 class _Hearing(BaseHTTPRequestHandler):
-    server: Listener
-
     def do_POST(self) -> None:
         told = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        self.server.heard.append(int(told["sequence"]))
+        cast("Listener", self.server).heard.append(int(told["sealbookposition"]))
         self.send_response(204)
         self.end_headers()
 
@@ -88,22 +89,21 @@ def register(service: ServiceProcess, ledger: Ledger, listener: Listener) -> Non
 
 def test_one_of_two_services_leads_and_the_other_when_it_was_killed(ledger: Ledger) -> None:
     holders = ledger.with_holders(2)
-    with listening() as listener:
-        begun = [ServiceProcess(ledger, workers=1, more=listener.surroundings) for _ in range(2)]
+    with ExitStack() as stack:
+        listener = stack.enter_context(listening())
+        begun = [stack.enter_context(ServiceProcess(ledger, workers=1, more=listener.surroundings)) for _ in range(2)]
         until(lambda: any(LED in each.said() for each in begun))
         first, other = sorted(begun, key=lambda each: LED not in each.said())
-        with other:
-            register(other, ledger, listener)
-            position = asked(other, use(holders[0], token=ledger.token())).told["position"]
-            until(lambda: listener.heard == [position])
-            assert LED not in other.said()
+        register(other, ledger, listener)
+        position = asked(other, use(holders[0], token=ledger.token())).told["position"]
+        until(lambda: listener.heard == [position])
+        assert LED not in other.said()
 
-            first.kill()
-            first.forget()
+        first.kill()
 
-            until(lambda: LED in other.said())
-            next_position = asked(other, use(holders[1], token=ledger.token())).told["position"]
-            until(lambda: listener.heard == [position, next_position])
+        until(lambda: LED in other.said())
+        next_position = asked(other, use(holders[1], token=ledger.token())).told["position"]
+        until(lambda: listener.heard == [position, next_position])
 
 
 def test_a_leader_that_lost_its_session_leads_again(ledger: Ledger, ledger_dsn: str) -> None:

@@ -62,7 +62,7 @@ def open_once(ledger: Ledger) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path, workers: int) -> None:
     def kill() -> None:
-        pid = postmaster.running(LedgerFolder(ledger.folder))
+        pid = postmaster.running(LedgerFolder(own.folder))
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
 
@@ -71,16 +71,16 @@ def test_a_killed_database_loses_and_doubles_nothing(tmp_path: Path, workers: in
         await load.answered(HOLDERS // 3)
         kill()
         # Whoever opens the ledger brings its server back.
-        await asyncio.to_thread(open_once, ledger)
+        await asyncio.to_thread(open_once, own)
         await working
         assert (load.refused, len(load.acknowledged)) == ([], HOLDERS)
 
-    ledger = embedded_ledger(tmp_path / "ledger")
-    holders = ledger.with_holders(HOLDERS)
-    with ServiceProcess(ledger, workers=workers) as service:
-        load = Load(service.port, holders, token=ledger.token())
+    own = embedded_ledger(tmp_path / "ledger")
+    holders = own.with_holders(HOLDERS)
+    with ServiceProcess(own, workers=workers) as service:
+        load = Load(service.port, holders, token=own.token())
         before = service.children_of(WORKER)
         asyncio.run(work(load))
         # They waited for it.
         assert service.children_of(WORKER) == before
-    assert ledger.uses() == load.acknowledged
+    assert own.uses() == load.acknowledged

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -19,6 +19,7 @@ from uuid import uuid4
 
 import httpx
 import pyotp
+from pyotp.totp import TOTP
 
 from sealbook.adapters.client.clients import Client
 from sealbook.adapters.client.results import Secret
@@ -58,7 +59,7 @@ class Holder:
     def code(self) -> str:
         assert self.secret.provisioning_uri is not None
         totp = pyotp.parse_uri(self.secret.provisioning_uri)
-        assert isinstance(totp, pyotp.TOTP)
+        assert isinstance(totp, TOTP)
         return totp.now()
 
 
@@ -153,7 +154,7 @@ class Faulty:
 
 
 @contextmanager
-def faulty(service: str) -> Iterator[Faulty]:
+def faulty(service: str) -> Generator[Faulty]:
     stretch = Faulty(service)
 
     class Handler(_Handler):

@@ -6,24 +6,28 @@ ledger, by INTERFACE_IDS: a JSON object of ids by the thing they are of.
 
 import json
 import os
+from collections.abc import MutableMapping
 from itertools import count
-from typing import Any
+from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
 import schemathesis
 from schemathesis.core.parameters import ParameterLocation
 
+# Of any operation; what is known of it is not typed.
+Case: TypeAlias = "schemathesis.Case[Any]"
 IDS: dict[str, str] = json.loads(os.environ.get("INTERFACE_IDS", "{}"))
 KEY, REASON = "Idempotency-Key", "Access-Reason"
 _numbers = count()
 
 
-@schemathesis.hook
-def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kwargs: dict[str, Any]) -> None:
+@schemathesis.hook  # pyright: ignore[reportUnknownMemberType]
+def before_call(_context: schemathesis.HookContext, case: Case, _kwargs: dict[str, Any]) -> None:
     """Give each command a key of its own, and two of three an address and a body that lead to something."""
-    if _is_key(case.headers.get(KEY)):
+    headers = _headers(case)
+    if _is_key(headers.get(KEY)):
         # A key that came before with another request is refused, and rightly so.
-        case.headers[KEY] = str(uuid4())
+        headers[KEY] = str(uuid4())
     _make_possible(case)
     if next(_numbers) % 3 == 0:
         return
@@ -31,14 +35,14 @@ def before_call(_context: schemathesis.HookContext, case: schemathesis.Case, _kw
     right = case.meta is None or not case.meta.is_negative_at(ParameterLocation.PATH)
     if thing in IDS and "id" in case.path_parameters and right:
         case.path_parameters["id"] = IDS[thing]
-    body: object = case.body
-    if isinstance(body, dict):
+    if isinstance(case.body, dict):
+        body = cast("dict[str, Any]", case.body)
         for field in IDS.keys() & body.keys():
             if isinstance(body[field], str) and body[field]:
                 body[field] = IDS[field]
 
 
-def _make_possible(case: schemathesis.Case) -> None:
+def _make_possible(case: Case) -> None:
     """Mend what no schema can say."""
     if case.meta is None or case.meta.is_negative_at(ParameterLocation.QUERY):
         return
@@ -48,22 +52,25 @@ def _make_possible(case: schemathesis.Case) -> None:
         each.name == REASON for each in case.operation.headers
     ):
         # The staff says why it looks, an app need not.
-        case.headers.setdefault(REASON, "complaint 7")
+        _headers(case).setdefault(REASON, "complaint 7")
     if not case.meta.is_negative_at(ParameterLocation.BODY):
         case.body = _whole(case.body)
 
 
+def _headers(case: Case) -> MutableMapping[str, str]:
+    return cast("Any", case).headers  # type: ignore[no-any-return]  # as requests has them, without types
+
+
 def _whole(value: Any) -> Any:
     """Write 7.0 as 7: to JSON Schema, it is a whole number as well, to most readers of JSON it is not."""
-    match value:
-        case float() if value.is_integer():
-            return int(value)
-        case dict():
-            return {name: _whole(each) for name, each in value.items()}
-        case list():
-            return [_whole(each) for each in value]
-        case _:
-            return value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        items: list[Any] = value  # pyright: ignore[reportUnknownVariableType]
+        return [_whole(each) for each in items]
+    return value
 
 
 def _is_key(text: object) -> bool:

@@ -24,6 +24,7 @@ from tests.system.serving import REPOSITORY, STAFF, Held, Serving, held, kept, s
 
 HERE = Path(__file__).parent
 MORE = int(os.environ.get("INTERFACE_EXAMPLES", "0"))
+SCHEMATHESIS = (sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "interface.toml"), "run")
 STREAM = "text/event-stream"
 CALLERS = {
     "staff": STAFF,
@@ -101,8 +102,7 @@ def test_nothing_is_found(caller: str, service: Serving, alice: Held, document: 
     options += ["--phases", "examples,coverage,fuzzing,stateful" if thorough else "fuzzing,stateful"]
     options += ["--max-examples", str(MORE or (1 if thorough else 3))]
     told = subprocess.run(
-        [sys.executable, "-m", "schemathesis.cli", "--config-file", HERE / "interface.toml", "run"]
-        + [f"{service.url}/v1/openapi.json", *options],
+        [*SCHEMATHESIS, f"{service.url}/v1/openapi.json", *options],
         env=os.environ
         | {
             "PYTHONPATH": os.pathsep.join(map(str, (REPOSITORY, REPOSITORY / "verify"))),

@@ -37,7 +37,7 @@ def followers(monkeypatch: pytest.MonkeyPatch) -> list[Follower]:
 
 @pytest.fixture
 def follower(running: Served, followers: list[Follower]) -> Follower:
-    assert running.api
+    assert running.failures == []
     (found,) = followers
     return found
 
@@ -137,6 +137,23 @@ def test_a_listener_far_behind_misses_nothing(
 
     first, second = on_a_socket(running, asked)
     assert first == second == [*expected, expected[-1] + 1, expected[-1] + 2]
+
+
+def test_a_listener_whom_more_outruns_than_is_kept_misses_nothing(
+    running: Served, alice: Holding, bob: Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(following, "RECENT_EVENTS", 1)
+    begun = running.store.last_position()
+    now = running.clock()
+    at_once = [SCRIPTS[each.credential_name].suspend(UUID(each.credential), at=now) for each in (alice, bob)]
+
+    async def asked(place: Listened) -> list[Heard]:
+        async with place.listening(by=AUDITOR) as heard:
+            await anext(heard)
+            await asyncio.to_thread(running.execute, *at_once)
+            return await events(heard, len(at_once))
+
+    assert [each.id for each in on_a_socket(running, asked)] == [begun + 1, begun + 2]
 
 
 @pytest.mark.usefixtures("alice")
@@ -263,7 +280,7 @@ def test_who_does_not_keep_up_is_held_back_and_cut_off(
     monkeypatch.setattr(following, "told", huge)
     monkeypatch.setattr(following, "EVENTS_A_READ", 1)
     monkeypatch.setattr(tail, "SEND_SECONDS_MAX", 0.5)
-    monkeypatch.setattr(protocol, "STALLED_SECONDS_MAX", 0.5)
+    monkeypatch.setattr(protocol, "UNREAD_SECONDS_MAX", 0.5)
 
     async def asked(place: Listened) -> None:
         with socket.socket() as silent:

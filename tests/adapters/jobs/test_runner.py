@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import pytest
@@ -115,9 +115,12 @@ def test_no_more_wait_than_may(led: Led, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_is_not_there_is_not_found(led: Led) -> None:
-    for asked in (led.jobs.get, led.jobs.result, lambda job: led.jobs.cancel(job, at=NOW)):
-        with pytest.raises(UnknownJob):
-            asked(JOB)
+    with pytest.raises(UnknownJob):
+        led.jobs.get(JOB)
+    with pytest.raises(UnknownJob):
+        led.jobs.result(JOB)
+    with pytest.raises(UnknownJob):
+        led.jobs.cancel(JOB, at=NOW)
 
 
 def test_jobs_are_taken_in_the_order_of_asking_and_what_was_begun_comes_first(led: Led) -> None:
@@ -154,9 +157,8 @@ def test_a_job_comes_to_what_it_comes_to_in_this_process(led: Led) -> None:
 
     led.lead(until=led.is_now(State.DONE))
 
-    job, result = led.jobs.get(JOB), led.jobs.result(JOB)
+    job, result = led.jobs.get(JOB), cast("dict[str, Any]", led.jobs.result(JOB))
     assert result == what_if.answered(led.store, REQUEST, advanced=lambda _far: None)
-    assert isinstance(result, dict)
     assert result["factual"]["credentials"] == CREDENTIALS
     assert [each["policy"] for each in result["policies"]] == ["D", "C"]
     assert job.progress is not None
