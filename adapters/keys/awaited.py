@@ -7,15 +7,15 @@ interpreter as long as for the database.
 import asyncio
 from collections.abc import Callable, Collection, Mapping
 from time import monotonic
-from typing import Any, LiteralString, Protocol
+from typing import LiteralString, Protocol, cast
 from uuid import UUID
 
 import psycopg
 from psycopg import AsyncConnection
-from psycopg.rows import tuple_row
 
-from sealbook.adapters.eventstore.columns import register, uuids
+from sealbook.adapters.eventstore.columns import uuids
 from sealbook.adapters.eventstore.postgres import impatient, translated
+from sealbook.adapters.eventstore.prepared import Prepared, Row
 from sealbook.adapters.keys.keyring import Keyring
 from sealbook.adapters.keys.keystore import SUBJECT_KEYS, Bucket, SubjectKey, opened
 from sealbook.adapters.keys.port import KeyClass, Keys
@@ -24,14 +24,16 @@ from sealbook.adapters.keys.roots import RootKeys
 from sealbook.adapters.keys.wrapping import BUCKETS, opened_subject_key
 
 BUCKET_SECONDS_MAX = 300.0
-_Connection = AsyncConnection[tuple[Any, ...]]
-_PREPARED: tuple[LiteralString, ...] = (
+_SETTINGS: tuple[LiteralString, ...] = (
     "SET ROLE sealbook_keys",
     # A new table has no statistics: a plan made then would read all of it for as long as the connection lasts.
     "SET enable_seqscan = off",
     # One plan for any number of subjects: to plan each time costs more than to read.
     "SET plan_cache_mode = force_generic_plan",
 )
+
+
+_QUERY: LiteralString = SUBJECT_KEYS + "WHERE s.subject = ANY ($1) AND s.key_class = $2"
 
 
 class AwaitedKeys(Protocol):
@@ -69,14 +71,14 @@ class AwaitedKeystore:
         self._dsn = dsn
         self._root = root
         self._buckets = RecentKeys[bytes](count_max=2 * BUCKETS, seconds_max=BUCKET_SECONDS_MAX, clock=clock)
-        self._connection: _Connection | None = None
+        self._prepared: Prepared | None = None
 
     async def subject_keys(self, subjects: Collection[UUID], key_class: KeyClass) -> Mapping[UUID, bytes]:
         with translated():
             try:
                 rows = await self._read(subjects, key_class)
             except psycopg.OperationalError:
-                if self._connection is None or not self._connection.closed:
+                if self._prepared is None or not self._prepared.closed:
                     raise
                 rows = await self._read(subjects, key_class)
         keys = await self._bucket_keys({row.bucket for row in rows})
@@ -88,15 +90,13 @@ class AwaitedKeystore:
         }
 
     async def close(self) -> None:
-        if self._connection is not None:
-            await self._connection.close()
+        if self._prepared is not None:
+            await self._prepared.close()
 
     async def _read(self, subjects: Collection[UUID], key_class: KeyClass) -> list[SubjectKey]:
-        if self._connection is None or self._connection.closed:
-            self._connection = await _opened(self._dsn)
-        arguments = [uuids(list(subjects)), key_class.value]
-        cursor = await self._connection.execute(SUBJECT_KEYS, arguments, prepare=True, binary=True)
-        return [SubjectKey(subject, wrapped, Bucket(*bucket)) for subject, wrapped, *bucket in await cursor.fetchall()]
+        if self._prepared is None or self._prepared.closed:
+            self._prepared = await _opened(self._dsn)
+        return list(map(_subject_key, await self._prepared.rows([uuids(list(subjects)), key_class.encode()])))
 
     async def _bucket_keys(self, buckets: Collection[Bucket]) -> Mapping[Bucket, bytes]:
         known = {bucket: self._buckets.get(bucket.wrapped) for bucket in buckets}
@@ -114,16 +114,26 @@ class AwaitedKeystore:
         return {bucket: self._root.unwrap(bucket.epoch, bucket.wrapped) for bucket in buckets}
 
 
-async def _opened(dsn: str) -> _Connection:
+def _subject_key(row: Row) -> SubjectKey:
+    # No column of the keystore is null.
+    subject, wrapped, number, version, epoch, of_bucket = cast("tuple[bytes, ...]", row)
+    bucket = Bucket(_number(number), _number(version), _number(epoch), of_bucket)
+    return SubjectKey(UUID(bytes=subject), wrapped, bucket)
+
+
+def _number(value: bytes) -> int:
+    return int.from_bytes(value, "big", signed=True)
+
+
+async def _opened(dsn: str) -> Prepared:
     # What is wrong with a keystore is found and told in one place.
     checked = await asyncio.to_thread(opened, dsn)
     checked.close()
-    connection = await AsyncConnection.connect(impatient(dsn), autocommit=True, row_factory=tuple_row)
+    connection = await AsyncConnection.connect(impatient(dsn), autocommit=True)
     try:
-        register(connection)
-        for statement in _PREPARED:
+        for statement in _SETTINGS:
             await connection.execute(statement)
+        return await Prepared.make(connection, "subject_keys", ("uuid[]", "text"), _QUERY)
     except BaseException:
         await connection.close()
         raise
-    return connection

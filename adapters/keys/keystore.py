@@ -26,7 +26,6 @@ SUBJECT_KEYS: LiteralString = """
     SELECT s.subject, s.wrapped, b.bucket, b.version, b.epoch, b.wrapped
     FROM sealbook_keys.subject_keys s
     JOIN sealbook_keys.buckets b ON b.bucket = s.bucket AND b.version = s.bucket_version
-    WHERE s.subject = ANY (%b::uuid[]) AND s.key_class = %b
 """
 _Made = TypeVar("_Made")
 
@@ -224,7 +223,8 @@ def add_buckets(connection: Connection, rows: Iterable[Bucket]) -> None:
 
 
 def subject_keys(connection: Connection, subjects: Collection[UUID], key_class: KeyClass) -> list[SubjectKey]:
-    rows = connection.execute(SUBJECT_KEYS, [list(subjects), key_class.value], binary=True)
+    query = SUBJECT_KEYS + "WHERE s.subject = ANY (%b::uuid[]) AND s.key_class = %b"
+    rows = connection.execute(query, [list(subjects), key_class.value], binary=True)
     return [SubjectKey(subject, wrapped, Bucket(*bucket)) for subject, wrapped, *bucket in rows]
 
 

@@ -10,10 +10,11 @@ import asyncio
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from time import monotonic
-from typing import Any, Generic, LiteralString, NamedTuple, TypeVar
+from typing import Generic, LiteralString, NamedTuple, TypeVar, cast
 from uuid import UUID
 
 from sealbook.adapters.eventstore.columns import uuids
+from sealbook.adapters.eventstore.prepared import Prepared, Row
 from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.adapters.keys.awaited import awaited_keys
 from sealbook.adapters.keys.port import KeyClass, Keys
@@ -32,10 +33,11 @@ _NUMBER = re.compile("[0-9]{1,9}")
 _DEVICE_KEY_FIELD = name_field(NameKind.DEVICE_KEY)
 _ROWS: LiteralString = """
     SELECT subject, field, owner, key_class, sealed FROM sealbook.vault
-    WHERE book = %b::smallint AND subject = ANY (%b::uuid[]) AND (
+    WHERE book = $1 AND subject = ANY ($2) AND (
         starts_with(field, 'otp_seed:') AND key_class = 'secret' OR field = 'name:device_key' AND key_class = 'record'
     )
 """
+_BOOK = BOOK.to_bytes(2, "big")
 _Of = TypeVar("_Of")
 
 
@@ -124,7 +126,8 @@ class SeedReader:
         self._keys = awaited_keys(keys)
         self._seeds = _Recent[HeldSeed](clock=clock)
         self._device_keys = _Recent[HeldKey](clock=clock)
-        self._batches = Batches[_Wanted, HeldSeed | HeldKey | None](dsn, self._read)
+        self._prepared: Prepared | None = None
+        self._batches = Batches[_Wanted, HeldSeed | HeldKey | None](dsn, self._read, leaving=self._let_go)
 
     @property
     def held(self) -> int:
@@ -164,12 +167,17 @@ class SeedReader:
         self._seeds.clear()
         self._device_keys.clear()
 
+    async def _let_go(self) -> None:
+        if self._prepared is not None:
+            await self._prepared.close()
+
     async def _read(
         self, connection: Connection, asked: Sequence[_Wanted]
     ) -> list[HeldSeed | HeldKey | Exception | None]:
+        if self._prepared is None or self._prepared.closed:
+            self._prepared = await Prepared.make(connection, "seeds", ("smallint", "uuid[]"), _ROWS)
         subjects = uuids(list({each.subject for each in asked}))
-        cursor = await connection.execute(_ROWS, [BOOK, subjects], prepare=True, binary=True)
-        rows = _by_subject(await cursor.fetchall())
+        rows = _by_subject(await self._prepared.rows([_BOOK, subjects]))
         chosen = {each: _chosen(rows.get(each.subject, {}), each.field) for each in asked}
         opening = await self._keys_of({row.place for row in chosen.values() if row is not None})
         answers = {each: _opened(row, opening) for each, row in chosen.items()}
@@ -197,10 +205,14 @@ def generation_of(field: str) -> int | None:
     return int(number) if field.startswith(SEED_FIELD) and _NUMBER.fullmatch(number) else None
 
 
-def _by_subject(rows: Iterable[tuple[Any, ...]]) -> dict[UUID, dict[str, _Row]]:
+def _by_subject(rows: Iterable[Row]) -> dict[UUID, dict[str, _Row]]:
     found: dict[UUID, dict[str, _Row]] = {}
-    for subject, field, owner, key_class, sealed in rows:
-        found.setdefault(subject, {})[field] = _Row(Place(owner, subject, field, KeyClass(key_class)), sealed)
+    for columns in rows:
+        # No column of the vault is null.
+        subject, name, owner, key_class, sealed = cast("tuple[bytes, bytes, bytes, bytes, bytes]", columns)
+        key, field = UUID(bytes=subject), name.decode()
+        place = Place(UUID(bytes=owner), key, field, KeyClass(key_class.decode()))
+        found.setdefault(key, {})[field] = _Row(place, sealed)
     return found
 
 

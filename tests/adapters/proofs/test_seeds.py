@@ -139,12 +139,18 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     sizes = list[int]()
 
     class Counted(batches.Batches[A, G]):
-        def __init__(self, dsn: str, answer: Callable[[Any, Sequence[A]], Awaitable[Sequence[G | Exception]]]) -> None:
+        def __init__(
+            self,
+            dsn: str,
+            answer: Callable[[Any, Sequence[A]], Awaitable[Sequence[G | Exception]]],
+            *,
+            leaving: Callable[[], Awaitable[None]] | None = None,
+        ) -> None:
             async def counted(connection: object, asked: Sequence[A]) -> Sequence[G | Exception]:
                 sizes.append(len(asked))
                 return await answer(connection, asked)
 
-            super().__init__(dsn, counted)
+            super().__init__(dsn, counted, leaving=leaving)
 
     monkeypatch.setattr(seeds, "Batches", Counted)
     monkeypatch.setattr(seed_writer, "Batches", Counted)
