@@ -95,20 +95,25 @@ def _leading(opened: OpenLedger, webhooks: WebhookReach) -> Sequence[Task]:
         every_seconds=TIMERS_SECONDS,
         told=timed,
     )
-    sender = WebhookSender(
-        connect,
-        clock=logs.utc_now,
-        chance=SystemRandom().random,
-        reach=reach(webhooks),
-        complain=lambda line: log.warning("webhooks", why=line),
-    )
+
+    async def tell_webhooks(ending: asyncio.Event) -> None:
+        # A sender of its own each time: one that has ended has let go of its thread.
+        sender = WebhookSender(
+            connect,
+            clock=logs.utc_now,
+            chance=SystemRandom().random,
+            reach=reach(webhooks),
+            complain=lambda line: log.warning("webhooks", why=line),
+        )
+        await sender.run(ending)
+
     jobs = JobRunner(
         connect,
         reach=opened.reach,
         clock=logs.utc_now,
         complain=lambda line: log.warning("jobs", why=line),
     )
-    return timers.run, sender.run, jobs.run
+    return timers.run, tell_webhooks, jobs.run
 
 
 def development_token(

@@ -96,7 +96,6 @@ class Action(StrEnum):
     CHANGE_CONTACT = "customer.change_contact"
     CHANGE_SERVICES = "customer.change_services"
     PROPOSE_TRANSACTION = "transaction.propose"
-    APPROVE_TRANSACTION = "transaction.approve"
     REGISTER_DEVICE = "device.register"
     UPDATE_DEVICE = "device.update"
     OFFER_HANDOVER = "device.offer_handover"
@@ -113,6 +112,7 @@ class Action(StrEnum):
     RESUME = "credential.resume"
     REVOKE = "credential.revoke"
     RESET = "credential.reset"
+    COMPLETE_RESET = "credential.complete_reset"
     LINK = "credential.link"
     SET_UNLOCK_METHOD = "credential.set_unlock_method"
     RENEW = "credential.renew"
@@ -128,8 +128,6 @@ class Action(StrEnum):
     ERASE_CUSTOMER = "customer.erase"
     ERASE_CREDENTIAL = "credential.erase"
     SWITCH_POLICY = "credential.switch_policy"
-    RECORD_OBSERVED = "credential.record_observed"
-    IMPORT_SECRETS = "credential.import_secrets"
     CHANGE_POLICIES = "policy.change"
     CHANGE_WEBHOOKS = "webhook.change"
     # Reading
@@ -146,7 +144,6 @@ class Action(StrEnum):
     READ_CHECKPOINTS = "checkpoint.read"
     READ_TAIL = "tail.read"
     READ_WEBHOOKS = "webhook.read"
-    READ_STATUS = "status.read"
     RUN_WHAT_IF = "what_if.run"
     READ_WHAT_IF = "what_if.read"
 
@@ -179,7 +176,6 @@ MAY: Mapping[Action, frozenset[Role]] = {
     Action.CHANGE_CONTACT: _HOLDER,
     Action.CHANGE_SERVICES: _HOLDER,
     Action.PROPOSE_TRANSACTION: _HOLDER,
-    Action.APPROVE_TRANSACTION: _HOLDER,
     Action.REGISTER_DEVICE: _HOLDER,
     Action.UPDATE_DEVICE: _HOLDER,
     Action.OFFER_HANDOVER: _HOLDER,
@@ -196,6 +192,8 @@ MAY: Mapping[Action, frozenset[Role]] = {
     Action.RESUME: _HOLDER,
     Action.REVOKE: _HOLDER,
     Action.RESET: _HOLDER,
+    # It stands on a check of the phone, which the phone itself cannot vouch for.
+    Action.COMPLETE_RESET: _BACK_END,
     Action.LINK: _HOLDER,
     Action.SET_UNLOCK_METHOD: _HOLDER,
     Action.RENEW: _HOLDER,
@@ -209,8 +207,6 @@ MAY: Mapping[Action, frozenset[Role]] = {
     Action.ERASE_CUSTOMER: _OFFICE,
     Action.ERASE_CREDENTIAL: _OFFICE,
     Action.SWITCH_POLICY: _OFFICE,
-    Action.RECORD_OBSERVED: _OFFICE,
-    Action.IMPORT_SECRETS: _OFFICE,
     Action.CHANGE_POLICIES: _OFFICE,
     Action.CHANGE_WEBHOOKS: _OFFICE,
     Action.READ_KINDS: frozenset(Role),
@@ -226,11 +222,10 @@ MAY: Mapping[Action, frozenset[Role]] = {
     Action.READ_CHECKPOINTS: _FIGURES,
     Action.READ_TAIL: _OVERSIGHT,
     Action.READ_WEBHOOKS: _OPERATION,
-    Action.READ_STATUS: _OPERATION,
     Action.RUN_WHAT_IF: frozenset({Role.ANALYST}),
     Action.READ_WHAT_IF: frozenset({Role.ANALYST, Role.AUDITOR}),
 }
-"""The whole of what roles may do. An app may do its actions for its own customer only: `require_own`."""
+"""The whole of what roles may do. An app may do its actions for its own customer only: `targets` sees to that."""
 
 PERSONAL = frozenset(
     {
@@ -273,29 +268,15 @@ def acts_as_app(caller: Caller) -> bool:
     return Role.APP in caller.roles or not caller.roles
 
 
-def require_own(caller: Caller, *, own: UUID | None, concerned: UUID | None) -> None:
-    """Raise Forbidden(other_customer) if an app reaches for what is not its own customer's.
-
-    `own` is the stream that `caller.own` led to, `concerned` that of the customer whom the request concerns:
-    the holder of a credential, the customer that a device is bound to, the person *by* whom a transaction is
-    proposed or approved. Either is None where there is none: so what does not exist and what is another's get
-    the same answer.
-    """
-    if acts_as_app(caller) and (own is None or own != concerned):
-        raise Forbidden(Denial.OTHER_CUSTOMER)
-
-
 def require_no_vouching(caller: Caller, action: Action, evidence: str | None) -> None:
     """Raise Forbidden(vouching) if an app gives evidence for what only the counter can vouch for."""
     if evidence is not None and action in VOUCHED and acts_as_app(caller):
         raise Forbidden(Denial.VOUCHING)
 
 
-def require_second_person(asks: Caller, approves: Caller) -> None:
-    """Raise Forbidden unless two administrators, who are two persons, stand behind a request."""
-    for each in (asks, approves):
-        require(each, Role.ADMINISTRATOR)
-    if asks.subject == approves.subject:
+def require_second_person(caller: Caller, *, asked_by: str) -> None:
+    """Raise Forbidden(four_eyes) unless another than the subject who asked approves."""
+    if caller.subject == asked_by:
         raise Forbidden(Denial.FOUR_EYES)
 
 

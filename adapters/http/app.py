@@ -54,6 +54,8 @@ def build(service: Service, *, version: str, health: Health, webhooks: Reach, se
         openapi_url="/v1/openapi.json",
         docs_url=None,
         redoc_url=None,
+        # A redirect would follow a header of the caller's.
+        redirect_slashes=False,
         exception_handlers={**dict.fromkeys((*KNOWN, Exception), tell), 405: tell_methods},
     )
     uses = Uses(service)

@@ -73,9 +73,13 @@ async def json_body(request: Request) -> bytes:
     return body
 
 
-def digest_sent(method: bytes, path: bytes, body: bytes) -> bytes:
-    """Return the digest of what was sent: the same for a repetition, another for any other request."""
-    return hashlib.blake2b(b"%s %s\0%s" % (method, path, body), digest_size=SENT_BYTES).digest()
+def digest_sent(method: bytes, path: bytes, body: bytes, *, caller: Caller) -> bytes:
+    """Return the digest of what was sent: the same for a repetition, another for any other request.
+
+    Of an app's request it is part for whom the app acts: a bank's back end may be one subject for all its customers.
+    """
+    whose = (caller.customer or "").encode()
+    return hashlib.blake2b(b"%s %s\0%s\0%s" % (method, path, whose, body), digest_size=SENT_BYTES).digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,12 +93,17 @@ class Envelope:
     if_version: int | None
 
     @classmethod
-    def of(cls, request: Request, body: bytes, caller: Caller, *, channel: str | None = None) -> "Envelope":
-        """Return the envelope of a request. Raises Problem for a header that is missing or cannot be read."""
+    def of(
+        cls, request: Request, body: bytes, caller: Caller, *, channel: str | None = None, actor: str | None = None
+    ) -> "Envelope":
+        """Return the envelope of a request. Raises Problem for a header that is missing or cannot be read.
+
+        `actor` is who acts, if that is not the one who calls.
+        """
         return cls(
             command_id=command_id(request),
-            sent=digest_sent(request.method.encode(), request.scope["raw_path"], body),
-            actor=caller.subject,
+            sent=digest_sent(request.method.encode(), request.scope["raw_path"], body, caller=caller),
+            actor=actor or caller.subject,
             channel=channel or CHANNELS[min(caller.roles)],
             if_version=version_asked(request),
         )

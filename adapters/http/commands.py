@@ -10,16 +10,18 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealbook.adapters.http.access import Caller, require_no_vouching
+from sealbook.adapters.http.access import Action, Caller, Denial, Forbidden, acts_as_app, require_no_vouching
 from sealbook.adapters.http.bodies import KIND_OF_NAME, body_of, heard, refs_of
 from sealbook.adapters.http.commanding import Envelope, accepted, json_body, not_later, told
 from sealbook.adapters.http.documented import command_documentation
 from sealbook.adapters.http.offered import OFFERED, Offered
 from sealbook.adapters.http.problems import Fault, Problem
 from sealbook.adapters.http.service import Service
-from sealbook.adapters.http.targets import Asked, found_in, loaded
+from sealbook.adapters.http.targets import Asked, Target, found_in, loaded
 from sealbook.adapters.writer.port import Answered
 from sealbook.application.ports import EventStore
+from sealbook.domain.credential import Credential
+from sealbook.domain.values import SuspensionReason
 
 NameOrId = Annotated[
     str,
@@ -89,10 +91,14 @@ class Commands:
         check_moments(body, now)
         require_no_vouching(caller, row.action, getattr(body, "evidence", None))
         asked = asked_of(row, body, text)
-        first, streams = await service.readers.ask(lambda store: looked_up(store, envelope, asked, caller))
+        first, streams = await service.readers.ask(lambda store: looked_up(store, row, envelope, asked, caller))
         if first is None:
             stream = service.new_id() if row.creates else streams.pop(TARGET)
-            wish = row.make(stream, now, heard(row.cls, body, refs=streams, named=row.of))
+            said = heard(row.cls, body, refs=streams, named=row.of)
+            if row.action is Action.SUSPEND and acts_as_app(caller):
+                # What the holder asks for, the holder may lift again.
+                said["reason"] = SuspensionReason.REQUESTED
+            wish = row.make(stream, now, said)
             first = await service.writer.submit(envelope.command(wish))
         answered = accepted(first)
         said = {"id": str(answered.stream)} if row.creates else {"asked": text, "id": str(answered.stream)}
@@ -112,7 +118,7 @@ def asked_of(row: Offered, body: BaseModel, text: str | None) -> dict[str, Asked
 
 
 def looked_up(
-    store: EventStore, envelope: Envelope, asked: dict[str, Asked], caller: Caller
+    store: EventStore, row: Offered, envelope: Envelope, asked: dict[str, Asked], caller: Caller
 ) -> tuple[Answered | None, dict[str, UUID]]:
     """Return the first answer to a command that was carried out, or else the streams that it asks for."""
     known = loaded(store, list(asked.values()), caller=caller, commands=[envelope.command_id])
@@ -121,7 +127,16 @@ def looked_up(
     if first is not None:
         return first, {}
     targets = found_in(known, list(asked.values()), caller=caller)
+    if row.action is Action.RESUME and acts_as_app(caller):
+        _check_own_hold(targets[0])
     return None, {field: target.stream for field, target in zip(asked, targets, strict=True)}
+
+
+def _check_own_hold(target: Target) -> None:
+    """Raise Forbidden unless the hold is one that the holder asked for: any other, the bank lifts."""
+    state = target.state
+    if isinstance(state, Credential) and state.suspended and state.suspended_for != SuspensionReason.REQUESTED:
+        raise Forbidden(Denial.VOUCHING)
 
 
 def check_moments(body: BaseModel, now: datetime) -> None:

@@ -17,9 +17,9 @@ from pydantic import StringConstraints
 from starlette.requests import Request
 from starlette.responses import Response
 
-from sealbook.adapters.http.access import Action, Denial, Forbidden
+from sealbook.adapters.http.access import Action, require_second_person
 from sealbook.adapters.http.bodies import Part, Text
-from sealbook.adapters.http.commanding import Envelope, accepted, json_body, told
+from sealbook.adapters.http.commanding import Envelope, accepted, command_id, json_body, told
 from sealbook.adapters.http.commands import NameOrId, parsed
 from sealbook.adapters.http.documented import (
     IDEMPOTENCY_KEY,
@@ -101,12 +101,14 @@ class Erasures:
         service = self._service
         caller = await service.caller(request, Action.ERASE_CUSTOMER)
         raw = await json_body(request)
-        envelope = Envelope.of(request, raw, caller)
+        command_id(request)
         wanted = self._opened(parsed(ApprovalBody, raw).model_dump()["approval"])
-        if wanted.subject == caller.subject:
-            raise Forbidden(Denial.FOUR_EYES)
+        require_second_person(caller, asked_by=wanted.subject)
+        # The one who asked acts, the one who approves stands beside: the record names both.
+        envelope = Envelope.of(request, raw, caller, actor=wanted.subject)
         first = await service.readers.ask(envelope.first_answer)
         if first is None:
+            self._check_in_time(wanted)
             first = await service.writer.submit(envelope.command(await self._wish(wanted, caller.subject)))
         answered = accepted(first)
         # Again for a repetition: what a crash left undone on the keys is done now.
@@ -130,7 +132,9 @@ class Erasures:
     async def _wish(self, wanted: _Asked, approved_by: str) -> Wish:
         at = self._service.now()
         if not wanted.customer:
-            return EraseCredential(at=at, credential=wanted.stream, basis=wanted.basis)
+            # Its event has no field for who approved.
+            basis = f"{wanted.basis}, approved by {approved_by}"
+            return EraseCredential(at=at, credential=wanted.stream, basis=basis)
         return await self._service.readers.ask(
             lambda store: erasure.request_of(
                 store, customer=wanted.stream, basis=wanted.basis, approved_by=approved_by, at=at
@@ -148,10 +152,11 @@ class Erasures:
             opened = self._seal.decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], PURPOSE.encode())
         except (InvalidTag, ValueError, binascii.Error):
             raise Problem(Fault.APPROVAL, "this approval was not given by this service") from None
-        wanted = msgspec.msgpack.decode(opened, type=_Asked)
+        return msgspec.msgpack.decode(opened, type=_Asked)
+
+    def _check_in_time(self, wanted: _Asked) -> None:
         if self._service.now().timestamp() >= wanted.until:
             raise Problem(Fault.APPROVAL, "this approval was given too long ago: have it asked for again")
-        return wanted
 
 
 def _documented(text: str, name: str, model: type[Part], status: int) -> dict[str, Any]:

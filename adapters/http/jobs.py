@@ -139,7 +139,7 @@ class WhatIfJobs:
         caller = await service.caller(request, Action.RUN_WHAT_IF)
         raw = await json_body(request)
         job = command_id(request)
-        sent = digest_sent(request.method.encode(), request.scope["raw_path"], raw).hex()
+        sent = digest_sent(request.method.encode(), request.scope["raw_path"], raw, caller=caller).hex()
         wish = parsed(WhatIfBody, raw)
         assert isinstance(wish, WhatIfBody)  # noqa: S101 (what was parsed)
         if wish.mode is not None and wish.switch_at is None:

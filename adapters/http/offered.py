@@ -161,7 +161,7 @@ CREDENTIALS: Sequence[Offered] = (
     _credential("report-unlock-failure", credential.ReportUnlockFailure, Action.SET_UNLOCK_METHOD),
     _credential("signal-clone", credential.SignalClone, Action.SIGNAL_CLONE),
     _credential("require-reset", credential.RequireReset, Action.RESET),
-    _credential("complete-reset", credential.CompleteReset, Action.RESET),
+    _credential("complete-reset", credential.CompleteReset, Action.COMPLETE_RESET),
     _credential("unlink-service", credential.UnlinkService, Action.LINK),
     # Whose the ID or the company is, the domain asks: a person links what is its own, or whom it acts for.
     _on(NameKind.CREDENTIAL, "link-id", requests.LinkId, Action.LINK, "credential"),

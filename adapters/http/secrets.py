@@ -1,6 +1,5 @@
 """Secrets: a seed for one-time codes is made here, shown once, and put right when a phone's clock drifts."""
 
-import asyncio
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -28,7 +27,7 @@ from sealbook.adapters.http.documented import (
 from sealbook.adapters.http.offered import Offered
 from sealbook.adapters.http.problems import Fault, Problem
 from sealbook.adapters.http.service import Service, limited
-from sealbook.adapters.http.targets import Asked, Target, found
+from sealbook.adapters.http.targets import Asked, Target, found_in, loaded
 from sealbook.adapters.proofs import totp
 from sealbook.adapters.proofs.seeds import HeldSeed
 from sealbook.adapters.writer.port import Answered
@@ -107,28 +106,25 @@ class Secrets:
         envelope = Envelope.of(request, raw, caller)
         body = parsed(IssueBody, raw)
         asked = asked_of(ISSUE, body, None)
-        first, streams = await service.readers.ask(lambda store: looked_up(store, envelope, asked, caller))
+        first, streams = await service.readers.ask(lambda store: looked_up(store, ISSUE, envelope, asked, caller))
         if first is not None:
             return _issued(first, None)
         credential, at = service.new_id(), service.now()
         said = heard(ISSUE.cls, body, refs=streams, named=ISSUE.of)
         wanted = said.pop(OTP) is not None
         kind = service.kinds.offered(said["kind"])
+        uri = None
+        if wanted:
+            # First: a seed that nobody was shown harms nobody, a credential that awaits one does.
+            held = await self._put(kind, credential, streams["customer"], generation=1)
+            name = str(credential) if said["name"] is None else said["name"].value
+            uri = totp.provisioning_uri(held.seed, name=name, issuer=kind.issuer)
         wish = ISSUE.make(credential, at, {**said, "with_secret": wanted})
-        if not wanted:
-            return _issued(await service.writer.submit(envelope.command(wish)), None)
-        # At once: a seed that nobody has been shown, and a credential that nobody has been told of, harm nobody if
-        # a crash leaves one without the other.
-        held, answered = await asyncio.gather(
-            self._put(kind, credential, streams["customer"], generation=1),
-            service.writer.submit(envelope.command(wish)),
-        )
-        if answered.stream != credential:
+        answered = await service.writer.submit(envelope.command(wish))
+        if wanted and answered.stream != credential:
             # It was refused, or is a repetition: this seed is nobody's.
             await service.secrets.forget(credential, below=2)
-            return _issued(answered, None)
-        name = str(credential) if said["name"] is None else said["name"].value
-        return _issued(answered, totp.provisioning_uri(held.seed, name=name, issuer=kind.issuer))
+        return _issued(answered, uri if answered.stream == credential else None)
 
     async def set_secret(self, request: Request, id: NameOrId) -> Response:  # noqa: A002 (its name in the address)
         """Make a new seed, which counts instead of the one before. Its provisioning URI is shown once."""
@@ -172,14 +168,15 @@ class Secrets:
         at = self._service.now()
         matched = totp.resynchronize(held.seed, codes.first_code, codes.second_code, at=at, reach_steps=REACH_STEPS)
         if matched is None:
-            return Use(at=at, device=state.device, proven=False)
+            return Use(at=at, device=state.device, proven=False, generation=held.generation)
         return Resynchronize(at=at, timecode=matched.timecode, drift_steps=matched.drift_steps)
 
     async def _held(self, text: str, envelope: Envelope, caller: Caller) -> tuple[Answered | None, UUID, Credential]:
         asked = [Asked(text, (NameKind.CREDENTIAL,))]
 
         def question(store: EventStore) -> tuple[Answered | None, Target]:
-            return envelope.first_answer(store), found(store, asked, caller=caller)[0]
+            known = loaded(store, asked, caller=caller, commands=[envelope.command_id])
+            return envelope.first_answer(store, known), found_in(known, asked, caller=caller)[0]
 
         first, target = await self._service.readers.ask(question)
         return (

@@ -5,7 +5,7 @@ These routes are bare: five thousand uses a second come through them.
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -14,6 +14,7 @@ from starlette.responses import Response
 
 from sealbook.adapters.http.access import Action, Caller, acts_as_app
 from sealbook.adapters.http.commanding import (
+    CHANNELS,
     Envelope,
     accepted,
     answer_body,
@@ -40,6 +41,10 @@ from sealbook.domain.values import Network, UnlockMethod
 BATCH_MAX = 500
 NOT_STORED = {"Cache-Control": "no-store"}
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Channel = Literal["app", "web", "branch", "call_center", "automat"]
+"""By which way a holder may come: none of the ledger's own words among them."""
+OF_AN_APP = ("app", "web")
+IN_A_BATCH_AT_ONCE = 16
 Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Encoded = Annotated[str, msgspec.Meta(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_-]+$")]
 
@@ -65,12 +70,15 @@ class Signature(msgspec.Struct, tag="signature", forbid_unknown_fields=True, fro
 
 
 class UseBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A use as the app tells it. `device` is the id or key of the phone, by default the bound one."""
+    """A use as it is told. `device` is the id or key of the phone, by default the bound one.
+
+    `channel` is by which way the holder came, by default as the caller's scope says; an app comes by `app` or `web`.
+    """
 
     proof: Totp | Signature
     device: Name | None = None
     purpose: Word | None = None
-    channel: Word = "app"
+    channel: Channel | None = None
     unlock_method: UnlockMethod | None = None
     network: Network | None = None
     linked_id: Name | None = None
@@ -123,7 +131,7 @@ class Uses:
         caller = await self._service.caller(request, Action.USE)
         raw = await json_body(request)
         body = self._body(raw)
-        envelope = Envelope.of(request, raw, caller, channel=body.channel)
+        envelope = Envelope.of(request, raw, caller, channel=_channel(body, caller))
         text: str = request.path_params["id"]
         answered = await self._answered(text, body, envelope, caller=caller)
         return told(accepted(answered), more={"credential": text, "id": str(answered.stream), "accepted": True})
@@ -137,16 +145,23 @@ class Uses:
         except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
             raise Problem(Fault.INVALID_REQUEST) from None
         limited(self._service.limits.caller.take(caller.subject, len(wishes) - 1))
-        results = await asyncio.gather(*(self._one_of_batch(wish, caller) for wish in wishes))
+        # What comes in one request must not keep everybody else waiting.
+        turns = asyncio.Semaphore(IN_A_BATCH_AT_ONCE)
+
+        async def in_turn(wish: OneUse) -> bytes:
+            async with turns:
+                return await self._one_of_batch(wish, caller)
+
+        results = await asyncio.gather(*map(in_turn, wishes))
         return Response(b'{"results":[%s]}' % b",".join(results), media_type="application/json", headers=NOT_STORED)
 
     async def _one_of_batch(self, wish: OneUse, caller: Caller) -> bytes:
         try:
             envelope = Envelope(
                 command_id=client_id(wish.idempotency_key),
-                sent=digest_sent(b"POST", b"/v1/uses:batch", msgspec.json.encode(wish)),
+                sent=digest_sent(b"POST", b"/v1/uses:batch", msgspec.json.encode(wish), caller=caller),
                 actor=caller.subject,
-                channel=wish.use.channel,
+                channel=_channel(wish.use, caller) or CHANNELS[min(caller.roles)],
                 if_version=None,
             )
             answered = accepted(await self._answered(wish.credential, wish.use, envelope, caller=caller))
@@ -180,24 +195,23 @@ class Uses:
     async def _answered(self, text: str, body: UseBody, envelope: Envelope, *, caller: Caller) -> Answered:
         ref = ref_of(text, NameKind.CREDENTIAL)
         credential = ref if isinstance(ref, UUID) else (await self._look_up(text, caller))[0]
+        # Not by what was written, for an id can be written in many ways; and for each customer apart: nobody uses up
+        # what another has left.
+        limited(self._service.limits.credential.take(f"{credential.hex} {caller.customer or ''}"))
         proven = await self._proven(credential, body, caller=caller, key=envelope.command_id)
-        # Now that it is the caller's; and not by what was written, for an id can be written in many ways.
-        limited(self._service.limits.credential.take(credential.hex))
         answered = await self._submitted(credential, body, proven, envelope)
         if answered.refusal is Refusal.SECRET_GENERATION:
             # The seed was changed since it was read here, or the next one is in the vault already.
-            self._service.seeds.forget(credential)
             _, state = await self._look_up(str(credential), caller)
-            proven = await self._proven(
-                credential, body, caller=caller, key=envelope.command_id, generation=state.secret_generation
-            )
+            await self._service.seeds.correct(credential, generation=state.secret_generation)
+            proven = await self._proven(credential, body, caller=caller, key=envelope.command_id)
             answered = await self._submitted(credential, body, proven, envelope)
         return answered
 
     async def _submitted(self, credential: UUID, body: UseBody, proven: Proven, envelope: Envelope) -> Answered:
         use = Use(
             at=self._service.now(),
-            channel=body.channel,
+            channel=envelope.channel,
             purpose=body.purpose,
             device=proven.device,
             proven=proven.right,
@@ -214,11 +228,9 @@ class Uses:
             raise Refused(Refusal.APPLYING, "the application is not finished: complete its steps first")
         return target.stream, target.state
 
-    async def _proven(
-        self, credential: UUID, body: UseBody, *, caller: Caller, key: UUID, generation: int | None = None
-    ) -> Proven:
+    async def _proven(self, credential: UUID, body: UseBody, *, caller: Caller, key: UUID) -> Proven:
         if isinstance(body.proof, Totp):
-            held = await self._service.seeds.of(credential, generation=generation)
+            held = await self._service.seeds.of(credential)
             return await self._by_code(credential, held, body.proof, body.device, caller=caller)
         return await self._by_signature(credential, body.proof, body.device, caller=caller, key=key)
 
@@ -292,6 +304,13 @@ def _as_id(text: str | None) -> UUID | None:
         return None
     ref = ref_of(text, NameKind.DEVICE_KEY)
     return ref if isinstance(ref, UUID) else None
+
+
+def _channel(body: UseBody, caller: Caller) -> str | None:
+    """Return by which way the holder came; None leaves it to the caller's scope. Raises Problem(invalid_request)."""
+    if body.channel is not None and acts_as_app(caller) and body.channel not in OF_AN_APP:
+        raise Problem(Fault.INVALID_REQUEST, f"an app's channel is {' or '.join(OF_AN_APP)}")
+    return body.channel
 
 
 def _evidence(body: UseBody, proven: Proven) -> UseEvidence:

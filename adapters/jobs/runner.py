@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from sealbook.adapters.child_process import ended, ready
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.jobs.rows import Jobs, State, Taken
 from sealbook.adapters.jobs.what_if import WhatIfProcess
+from sealbook.adapters.serving.leader import came_within
 from sealbook.application.ports import LedgerDamaged, OutcomeUnknown, Unavailable
 
 IDLE_SECONDS = 1.0
@@ -59,9 +59,7 @@ class JobRunner:
                     ending.set()
                     await asyncio.wait({running})
                     raise
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(IDLE_SECONDS):
-                        await ending.wait()
+                await came_within(ending, IDLE_SECONDS)
         finally:
             self._disconnect()
 

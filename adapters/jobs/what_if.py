@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -64,7 +64,9 @@ def main() -> None:
         return
     logs.configure(sys.stderr, level="warning", clock=logs.utc_now)
     logs.catch_uncaught()
-    os.nice(NICENESS)
+    # A service that is held to few system calls may be refused this one: it is a kindness, and no condition.
+    with suppress(OSError):
+        os.nice(NICENESS)
     try:
         with closing(reached(task["reach"])) as store:
             result = answered(store, task["request"], advanced=lambda far: say({"progress": asdict(far)}))

@@ -37,6 +37,7 @@ class Imported(NamedTuple):
 
 
 class _Planned(NamedTuple):
+    number: int
     credential: UUID
     owner: UUID
     generation: int
@@ -55,18 +56,18 @@ def import_seeds(
 ) -> Imported:
     """Set the seeds of a file's keys; `named` says which credential a key is for.
 
-    Raises BadSeeds, Refused, Unavailable. Refused comes after what was done before it, which stays: run it again
-    once the reason is gone.
+    `vault` is over the store's own connection. Raises BadSeeds, Refused, Unavailable. Refused, and BadSeeds of a seed
+    that somebody else sets now, come after what was done before, which stays: run it again once the reason is gone.
     """
     planned = _planned(store, vault, keys, kinds, named)
     for each in planned:
-        field = seed_field(each.generation)
-        vault.put(encode_seed(each.seed), subject=each.credential, field=field, owner=each.owner, data_class="secret")
+        put = _put(store, vault, each)
         wish = OnCredential(credential=each.credential, command=SetSecret(at=at, generation=each.generation))
         command = Command(request=wish, command_id=new_id(), actor=ACTOR, channel=CHANNEL)
         (outcome,) = execute(store, [command], kinds=kinds)
         if outcome.refusal is not None:
-            vault.forget(subject=each.credential, field=field)
+            if put:
+                vault.forget(subject=each.credential, field=seed_field(each.generation))
             raise Refused(outcome.refusal, outcome.message)
         if each.generation > 1:
             vault.forget(subject=each.credential, field=seed_field(each.generation - 1))
@@ -89,14 +90,32 @@ def _planned(
         if found is None:
             raise BadSeeds(f"key {number} is of no credential in the ledger: issue it first, or see --by")
         stream, state = found
-        if key.profile != "totp" or kinds.kind(state.kind).one_time_code is None:
+        form = kinds.kind(state.kind).one_time_code
+        if key.profile != "totp" or form is None:
             raise BadSeeds(f"key {number} makes no codes by the time, or its credential takes none")
+        # The ledger counts steps and knows no seconds: those of a later seed, made for the kind, must go on from here.
+        if (key.seed.digits, key.seed.step_seconds) != (form.digits, form.step_seconds):
+            wanted = f"{form.digits} digits every {form.step_seconds} seconds"
+            raise BadSeeds(f"key {number} makes codes of another form than its kind takes: {wanted}")
         if stream in seen:
             raise BadSeeds(f"key {number} is of a credential that an earlier key is of")
         seen.add(stream)
         if vault.get(subject=stream, field=seed_field(state.secret_generation)) != encode_seed(key.seed):
-            planned.append(_Planned(stream, state.customer, state.secret_generation + 1, key.seed))
+            planned.append(_Planned(number, stream, state.customer, state.secret_generation + 1, key.seed))
     return planned
+
+
+def _put(store: EventStore, vault: Vault, planned: _Planned) -> bool:
+    """Put a seed into the vault; tell whether it was not there yet. Raises BadSeeds if another one is."""
+    subject, field, seed = planned.credential, seed_field(planned.generation), encode_seed(planned.seed)
+    # The service looks and puts while it holds the book: whoever comes second finds what the first one put.
+    with store.locked():
+        found = vault.get(subject=subject, field=field)
+        if found is None:
+            vault.put(seed, subject=subject, field=field, owner=planned.owner, data_class="secret")
+    if found not in (None, seed):
+        raise BadSeeds(f"key {planned.number} is of a credential whose seed is being set now: try again")
+    return found is None
 
 
 def _states(store: EventStore, names: Sequence[Name]) -> Mapping[str, tuple[UUID, Credential]]:

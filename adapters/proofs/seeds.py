@@ -155,6 +155,13 @@ class SeedReader:
             held = found if isinstance(found, HeldKey) else None
         return held
 
+    async def correct(self, credential: UUID, *, generation: int) -> None:
+        """Hold the seed of this generation from now on: it is the one in force, whatever else is in the vault."""
+        held = await self.of(credential, generation=generation)
+        self._seeds.forget(credential)
+        if held is not None:
+            self._seeds.put(credential, held)
+
     def forget(self, subject: UUID) -> None:
         """Read a credential's seed, or a device's key, anew when it is asked for next: what is held is old."""
         self._seeds.forget(subject)

@@ -57,15 +57,17 @@ class Reach:
             )
         try:
             parts = httpx.URL(url)
-        except httpx.InvalidURL:
+            # They are decoded when they are read: a host may be no name in IDNA.
+            host, port = parts.host, port_of(parts)
+        except (httpx.InvalidURL, UnicodeError):
             raise NotReachable("the address is no URL") from None
         if parts.scheme != "https" and not (self.plain_http and parts.scheme == "http"):
             raise NotReachable("the address must begin with https://")
         if parts.userinfo or parts.fragment:
             raise NotReachable("the address must hold no user, no password and no fragment")
-        if not _HOST.fullmatch(parts.host):
+        if not _HOST.fullmatch(host):
             raise NotReachable("the address must name a host, in ASCII")
-        if port_of(parts) not in self.ports:
+        if port not in self.ports:
             raise NotReachable(f"the address must use a port that is allowed: {_listed(self.ports)}")
         return parts
 

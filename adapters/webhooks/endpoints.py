@@ -34,8 +34,12 @@ _REGISTER: LiteralString = """
     SELECT %s, %s, %s, %s, %s, least(coalesce(%s, b.position), b.position), %s FROM sealbook.books b
     WHERE b.book = %s AND (SELECT count(*) FROM sealbook.webhooks) < %s
 """
+# Within an overlap the old secret stays: a request that came twice must not end the one that is deployed.
 _ROTATE: LiteralString = """
-    UPDATE sealbook.webhooks SET old_secret = secret, old_secret_until = %s, secret = %s WHERE id = %s
+    UPDATE sealbook.webhooks SET secret = %(secret)s,
+        old_secret = CASE WHEN old_secret_until > %(at)s THEN old_secret ELSE secret END,
+        old_secret_until = CASE WHEN old_secret_until > %(at)s THEN least(old_secret_until, %(until)s) ELSE %(until)s END
+    WHERE id = %(webhook)s
 """
 _PAUSE: LiteralString = "UPDATE sealbook.webhooks SET paused = true, paused_because = %s WHERE id = %s AND NOT paused"
 _RESUME: LiteralString = "UPDATE sealbook.webhooks SET paused = false, paused_because = NULL WHERE id = %s"
@@ -156,10 +160,12 @@ class Webhooks:
     def rotate_secret(self, webhook: UUID, *, at: datetime, overlap: timedelta = OVERLAP) -> str:
         """Give a webhook a new secret and return it; the old one signs as well until the overlap is over.
 
-        One that was older still ends at once. Raises UnknownWebhook.
+        Where an overlap is not over yet, the old secret of that one stays for what is left of it, and the new one of
+        that one ends at once. Raises UnknownWebhook.
         """
         secret = new_secret(self._randomness)
-        self._change_one(_ROTATE, [at + overlap, self._sealed(secret, webhook), webhook])
+        arguments = {"secret": self._sealed(secret, webhook), "at": at, "until": at + overlap, "webhook": webhook}
+        self._change_one(_ROTATE, arguments)
         return secret
 
     def pause(self, webhook: UUID) -> None:
@@ -206,11 +212,11 @@ class Webhooks:
     def _sealed(self, secret: str, webhook: UUID) -> bytes:
         return sealed(secret, webhook=webhook, keys=self._keys, randomness=self._randomness)
 
-    def _change_one(self, query: LiteralString, arguments: Sequence[object]) -> None:
+    def _change_one(self, query: LiteralString, arguments: Sequence[object] | dict[str, Any]) -> None:
         if not self._changed(query, arguments):
             raise _unknown()
 
-    def _changed(self, query: LiteralString, arguments: Sequence[object]) -> int:
+    def _changed(self, query: LiteralString, arguments: Sequence[object] | dict[str, Any]) -> int:
         with translated():
             return self._connection.execute(query, arguments).rowcount
 

@@ -3,13 +3,14 @@
 import asyncio
 import ssl
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
+from sealbook.adapters.serving.leader import came_within
 from sealbook.adapters.webhooks.addresses import Reach, Resolve, resolve
 from sealbook.adapters.webhooks.messages import CONTENT_TYPE, message, message_id
 from sealbook.adapters.webhooks.outbox import Letter, Outbox, Round
@@ -110,7 +111,7 @@ class WebhookSender:
                     for webhook, url in (await self._active()).items():
                         if webhook not in following or following[webhook].done():
                             following[webhook] = tasks.create_task(self._follow(webhook, url, stopping))
-                    await _waited(stopping, IDLE_SECONDS)
+                    await came_within(stopping, IDLE_SECONDS)
         finally:
             await self.close()
 
@@ -141,13 +142,13 @@ class WebhookSender:
                     found = await self._round(webhook, courier, stopping)
                 except _TROUBLES as error:
                     self._say(error)
-                    await _waited(stopping, TROUBLE_SECONDS)
+                    await came_within(stopping, TROUBLE_SECONDS)
                     continue
                 if found is None:
                     return
                 self._complaint = ""
                 if found.idle:
-                    await _waited(stopping, IDLE_SECONDS)
+                    await came_within(stopping, IDLE_SECONDS)
 
     async def _round(self, webhook: UUID, courier: Courier, stopping: asyncio.Event) -> Round | None:
         """Send what a webhook is to be told now, and settle it; None if it is paused or removed."""
@@ -231,9 +232,3 @@ class WebhookSender:
         if complaint != self._complaint:
             self._complaint = complaint
             self._complain(complaint)
-
-
-async def _waited(stopping: asyncio.Event, seconds: float) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stopping.wait()

@@ -81,7 +81,7 @@ class Courier:
                 response = await self._transport.handle_async_request(request)
         except NotReachable as error:
             return Failed(str(error))
-        except (OSError, httpx.HTTPError) as error:
+        except (OSError, UnicodeError, httpx.HTTPError, httpx.InvalidURL) as error:
             # Of several addresses one may be down: the next attempt goes to another.
             self._turn += 1
             return Failed(_trouble(error))
@@ -155,7 +155,7 @@ def _trouble(error: Exception) -> str:
             return "no answer came in time"
         case httpx.ConnectError() if _of_tls(error):
             return "the TLS connection failed: the certificate must be valid for the host"
-        case httpx.ConnectError():
+        case httpx.ConnectError() | UnicodeError() | httpx.InvalidURL():
             return "no connection was made"
         case _:
             return "the connection broke before the answer"
