@@ -12,7 +12,7 @@ from sealbook.adapters.proofs.seeds import seed_field
 from sealbook.adapters.proofs.totp import Seed, decode_seed, encode_seed
 from sealbook.application.ledger import execute
 from sealbook.application.names import NameKind
-from sealbook.domain.credential import Credential
+from sealbook.domain.credential import Credential, Revoke
 from sealbook.domain.values import Kind
 from sealbook.settings import Settings
 from sealbook.wiring import Wiring
@@ -150,7 +150,7 @@ def test_a_refusal_takes_away_no_more_than_it_brought(file: Path, before: Seed |
     if before is not None:
         there(before)
     with Wiring(Settings()).open(Place()) as opened:
-        (revoked,) = execute(opened.store, [Script(2).revoke(HELD, at=datetime.now(UTC))])
+        (revoked,) = execute(opened.store, [Script(2).on(HELD, Revoke(at=datetime.now(UTC)))])
     assert revoked.accepted
 
     assert sealbook("seeds", "import", file).code == 1

@@ -9,11 +9,10 @@ from sealbook.adapters.client.attempts import Attempts, Lost, Patience, Wait
 from sealbook.adapters.client.calls import Answer, Call
 from sealbook.adapters.client.failures import NoAnswer, Problem
 from sealbook.adapters.client.holders import enroll
-from sealbook.adapters.client.office import rotate_webhook_secret
+from sealbook.adapters.client.office import register_webhook
 from sealbook.adapters.client.reading import counts
 from sealbook.adapters.client.results import Done, WebhookSecret
 from sealbook.adapters.client.tail import Tail
-from sealbook.adapters.ids import new_id
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 PATIENCE = Patience(deadline_seconds=10, attempt_seconds=4, wait_seconds=1, wait_seconds_max=3)
@@ -100,7 +99,7 @@ def test_a_refusal_ends_the_doubt() -> None:
 
 
 def test_what_twice_is_not_once_is_not_sent_again_in_doubt() -> None:
-    call = rotate_webhook_secret(new_id())
+    call = register_webhook("https://hooks.bank.example/", ["credential.revoked"])
 
     assert attempts(call, Clock()).judge(Lost(sent=False)) == Wait(1)
     assert attempts(call, Clock()).judge(busy()) == Wait(1)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, gener
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from sealbook.adapters.client.results import Done, Event
+from sealbook.adapters.client.results import Done, Event, Used
 from sealbook.client import AsyncClient, Client, NoAnswer, Patience, Problem
 from tests.adapters.client.running import Fault, Faulty, Holder, Running
 
@@ -60,7 +60,9 @@ def test_a_phone_signs_with_its_key(service: Running, alice: Holder) -> None:
             app_version="6.2.0",
             app_store="google_play",
         )
+        name = f"signed by {customer}"
         issued = teller.issue(
+            name=name,
             customer=customer,
             kind="kb_mobile_certificate",
             device=phone.id or "",
@@ -76,15 +78,18 @@ def test_a_phone_signs_with_its_key(service: Running, alice: Holder) -> None:
         async def sign_later(message: bytes) -> bytes:
             return sign(message)
 
-        async def later() -> Done:
+        async def later() -> Used:
             async with AsyncClient(service.address, token=service.teller) as client:
-                assert issued.id is not None
-                return await client.use_signed(issued.id, sign_later, counter=2)
+                return await client.use_signed(name, sign_later, counter=2)
 
-        assert teller.use_signed(issued.id, sign, counter=1).events == ("credential.used",)
-        assert asyncio.run(later()).events == ("credential.used",)
+        for used in (
+            teller.use_signed(name, sign, counter=1),
+            asyncio.run(later()),
+            teller.use_signed(issued.id, sign, counter=3),
+        ):
+            assert (used.id, used.events) == (issued.id, ("credential.used",))
         with pytest.raises(Problem) as refused:
-            teller.use_signed(issued.id, lambda _: bytes(64), counter=3)
+            teller.use_signed(name, lambda _: bytes(64), counter=4)
     assert refused.value.code == "bad_proof"
 
 

@@ -142,6 +142,19 @@ def test_a_webhook_is_not_registered_again_in_doubt(service: Running, way: Fault
 
 
 @BOTH
+def test_a_rotation_whose_answer_was_lost_leaves_the_old_secret(service: Running, way: Faulty, awaited: bool) -> None:
+    administrator = service.token("administrator")
+    with service.client(administrator) as office_of:
+        hook = office_of.register_webhook("https://93.184.215.14/hook", ["credential.revoked"]).id
+        way.plan(Fault.CUT_AFTER)
+        ask(awaited, way.address, administrator, office.rotate_webhook_secret(hook))
+        until = office_of.webhook(hook).old_secret_until
+        assert len(way.keys) == 2
+        office_of.rotate_webhook_secret(hook)
+        assert office_of.webhook(hook).old_secret_until == until
+
+
+@BOTH
 def test_a_batch_is_sent_again_as_it_was(service: Running, way: Faulty, alice: Holder, awaited: bool) -> None:
     way.plan(Fault.CUT_AFTER)
     credential = str(alice.secret.id)
@@ -151,7 +164,7 @@ def test_a_batch_is_sent_again_as_it_was(service: Running, way: Faulty, alice: H
     used, refused = ask(awaited, way.address, service.teller, uses.use_many([right, wrong]))
 
     assert not isinstance(used, Problem)
-    assert used.events == ("credential.used",)
+    assert (used.id, used.events) == (alice.secret.id, ("credential.used",))
     assert isinstance(refused, Problem)
     assert (refused.code, refused.key) == ("not_found", wrong.idempotency_key)
     assert events(service, alice).count("credential.used") == 1

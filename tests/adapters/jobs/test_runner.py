@@ -26,6 +26,7 @@ from sealbook.application.ports import LedgerDamaged, Unavailable
 from sealbook.domain.presets import preset_policies
 from tests.adapters.seal.sealing import CREDENTIALS, live
 from tests.conftest import KeptKeys
+from tests.system.writing import REPOSITORY
 
 NOW = datetime(2026, 4, 1, tzinfo=UTC)
 JOB, OTHER = UUID(int=1), UUID(int=2)
@@ -164,6 +165,15 @@ def test_a_job_comes_to_what_it_comes_to_in_this_process(led: Led) -> None:
     assert job.progress is not None
     assert (job.progress.phase, job.progress.of) == ("replaying", CREDENTIALS)
     assert job.finished_at == NOW
+    assert led.complaints == []
+
+
+def test_a_process_that_may_not_be_nice_does_its_job(led: Led, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(what_if, "MODULE", "tests.adapters.jobs.not_nice")
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+    led.submit()
+
+    led.lead(until=led.is_now(State.DONE))
     assert led.complaints == []
 
 

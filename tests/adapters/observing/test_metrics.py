@@ -84,8 +84,8 @@ def test_processes_add_up_on_the_page_of_each(process: Callable[[str], Metrics])
     first, second, writer = process("http_1"), process("http_2"), process("writer")
     for metrics in (first, second, second):
         metrics.request(USES, 200, 0.004)
-        metrics.entered()
-    second.left()
+        metrics.in_flight += 1
+    second.in_flight -= 1
     writer.queued(7)
     writer.leading(True)
     writer.publish()
@@ -104,7 +104,7 @@ def test_what_an_ended_process_counted_stays_and_what_it_held_goes(tmp_path: Pat
     clock = Clock()
     killed, other = (Metrics(folder=tmp_path, process=name, clock=clock) for name in ("http_1", "http_2"))
     killed.request(USES, 200, 0.004)
-    killed.entered()
+    killed.in_flight += 1
     killed.leading(True)
     killed.publish()
     assert samples(other)["sealbook_requests_in_flight",] == 1
@@ -119,7 +119,7 @@ def test_what_an_ended_process_counted_stays_and_what_it_held_goes(tmp_path: Pat
 def test_who_takes_a_place_goes_on_with_its_numbers(process: Callable[[str], Metrics], tmp_path: Path) -> None:
     killed = process("http_1")
     killed.request(USES, 200, 0.004)
-    killed.entered()
+    killed.in_flight += 1
     seen = samples(killed)["sealbook_request_seconds_count", USES, "2xx"]
 
     again = process("http_1")

@@ -74,6 +74,8 @@ def test_whatever_is_allowed_is_global_to_the_library_too(address: IPv4Address |
         ("https://hooks.bank.example/\u00e9", "must be a URL"),
         ("https://hooks.bank.example/" + "a" * 2_048, "must be a URL"),
         ("https://[::1", "is no URL"),
+        ("https://xn--a.example/", "is no URL"),
+        ("https://xn--.bank.example/", "is no URL"),
     ],
 )
 def test_a_url_is_refused_with_a_reason_that_repeats_nothing_of_it(url: str, why: str) -> None:

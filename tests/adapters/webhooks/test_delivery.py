@@ -106,6 +106,24 @@ def test_while_a_secret_is_rotated_both_verify_and_then_the_new_one_alone(ledger
         receiver.came[1].verified(old)
 
 
+def test_a_rotation_that_came_twice_leaves_the_secret_that_is_deployed(ledger: Hooked, receiver: Receiver) -> None:
+    deployed = ledger.register()
+    lost, new = (ledger.hooks.rotate_secret(HOOK, at=ledger.now, overlap=timedelta(minutes=2)) for _ in range(2))
+    ledger.suspend(ANNA)
+    ledger.send()
+    assert receiver.came[0].verified(deployed) == receiver.came[0].verified(new)
+    with pytest.raises(WebhookVerificationError):
+        receiver.came[0].verified(lost)
+
+    ledger.wait(minutes=2)
+    newest = ledger.hooks.rotate_secret(HOOK, at=ledger.now)
+    ledger.suspend(BORAM)
+    ledger.send()
+    assert receiver.came[1].verified(new) == receiver.came[1].verified(newest)
+    with pytest.raises(WebhookVerificationError):
+        receiver.came[1].verified(deployed)
+
+
 def test_a_secret_opens_for_its_own_webhook_alone(ledger: Hooked) -> None:
     secret = ledger.register()
     connection = ledger.store.connection

@@ -76,6 +76,18 @@ def test_a_rotation_says_until_when_the_old_secret_counts(ledger: Hooked) -> Non
     assert ledger.hook.old_secret_until == ledger.now + timedelta(hours=24)
 
 
+def test_a_rotation_within_the_overlap_moves_its_end_only_to_an_earlier_time(ledger: Hooked) -> None:
+    ledger.register()
+    ledger.hooks.rotate_secret(HOOK, at=ledger.now)
+    end = ledger.hook.old_secret_until
+    ledger.wait(hours=1)
+
+    ledger.hooks.rotate_secret(HOOK, at=ledger.now)
+    assert ledger.hook.old_secret_until == end
+    ledger.hooks.rotate_secret(HOOK, at=ledger.now, overlap=timedelta(0))
+    assert ledger.hook.old_secret_until == ledger.now
+
+
 def test_nothing_can_be_done_to_a_webhook_that_is_not_there(ledger: Hooked) -> None:
     hooks, at = ledger.hooks, ledger.now
     for deed in (

@@ -211,6 +211,16 @@ def test_a_host_that_is_not_known_is_a_failure(receiver: Receiver) -> None:
         assert posted(courier) == [Failed("the host has no address")]
 
 
+@pytest.mark.parametrize(
+    ("url", "address"), [("https://xn--a.example/", "127.0.0.1"), ("https://hooks.bank.example/", "fe80::1%a b")]
+)
+def test_what_is_no_address_is_a_failure(url: str, address: str) -> None:
+    resolver, _ = leading_to([address])
+    reach = Reach(networks=(*LOOPBACK, ip_network("fe80::/10")))
+    (answer,) = posted(Courier(url, reach=reach, resolver=resolver))
+    assert isinstance(answer, Failed)
+
+
 def test_of_several_addresses_another_is_tried_after_a_failure(receiver: Receiver) -> None:
     resolver, _ = leading_to(["127.0.0.2", "127.0.0.1"])
     courier = Courier(f"http://two:{receiver.port}/", reach=loopback(receiver), resolver=resolver)
