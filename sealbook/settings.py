@@ -1,5 +1,6 @@
 """Settings: what the environment says, read once; what is typed beats it."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,6 +11,9 @@ from sealbook.adapters.cli.session import DEFAULT_LEDGER, Place
 
 KEY_FILE = "development-keys.json"
 SEAL_FOLDER = "seal"
+
+
+Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class Settings(BaseSettings):
@@ -39,9 +43,16 @@ class Settings(BaseSettings):
     jwks: str | None = None
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
     webhook_networks: Annotated[tuple[str, ...], NoDecode] = ()
-    webhook_ports: Annotated[tuple[int, ...], NoDecode] = (443,)
+    webhook_ports: Annotated[tuple[Port, ...], NoDecode] = (443,)
     webhook_plain_http: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            ip_network(each)
+        return value
 
     @field_validator("trusted_proxies", "webhook_networks", "webhook_ports", mode="before")
     @classmethod

@@ -111,6 +111,7 @@ def body(**said: object) -> bytes:
 
 def command(path: str, content: bytes, how: How, *, read: Callable[[Answer], T], repeatable: bool = True) -> Call[T]:
     """Return a call that changes something. Without a key it gets one, for as often as it is sent."""
+    _check_known(how, How)
     key, version = how.get("key") or new_id(), how.get("if_version")
     headers = {"Content-Type": "application/json", "Idempotency-Key": str(key)}
     if version is not None:
@@ -135,6 +136,7 @@ def look(
 
     `asked` is what else the address says. Raises ValueError for a reason or a moment that cannot be sent.
     """
+    _check_known(seen, Seen)
     told: Mapping[str, object] = {**seen, **(asked or {})}
     query = {name: _asked(value) for name, value in told.items() if name != "reason" and value is not None}
     address = f"{path}?{urlencode(query)}" if query else path
@@ -143,6 +145,15 @@ def look(
         raise ValueError("a reason is one line of printable ASCII: a reference, like 'complaint 7'")
     said = {**(headers or {}), **({} if reason is None else {"Access-Reason": reason})}
     return Call(method="GET", path=address, read=read, headers=said)
+
+
+def _check_known(said: Mapping[str, object], words: type) -> None:
+    """Raise TypeError for a word that means nothing: an id or a guard that was misspelt would be lost unseen."""
+    unknown = said.keys() - words.__annotations__.keys()
+    if unknown:
+        raise TypeError(
+            f"unexpected: {', '.join(sorted(unknown))}; expected some of {', '.join(words.__annotations__)}"
+        )
 
 
 def _asked(value: object) -> str:

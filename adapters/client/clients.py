@@ -8,13 +8,12 @@ from datetime import UTC, datetime
 from random import SystemRandom
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
-from uuid import UUID
 
 import httpx
 
 from sealbook.adapters.client import reading, uses
 from sealbook.adapters.client.attempts import Attempts, Lost, Patience, Wait
-from sealbook.adapters.client.calls import Answer, Call, How
+from sealbook.adapters.client.calls import Answer, Call, How, Ref
 from sealbook.adapters.client.methods import Methods, Sends, SendsAsync
 from sealbook.adapters.client.results import Event, Page, Used
 from sealbook.adapters.client.tail import SILENCE_SECONDS_MAX, Tail, listening
@@ -92,12 +91,12 @@ class Client(Methods, Sends):
             more = reading.following(more, page)
 
     def use_signed(
-        self, credential: UUID, sign: Callable[[bytes], bytes], *, counter: int = 0, **how: Unpack[How]
+        self, credential: Ref, sign: Callable[[bytes], bytes], *, counter: int = 0, **how: Unpack[How]
     ) -> Used:
         """Ask whether a use may pass that the bound device signs: `sign` gets the bytes, and returns the signature."""
         key = how.setdefault("key", new_id())
         made = self.challenge(credential, key=key)
-        signature = sign(uses.message_to_sign(credential, made, counter=counter))
+        signature = sign(uses.message_to_sign(made, counter=counter))
         return self.use(credential, Use(proof=uses.signed(made, signature, counter=counter)), **how)
 
     def events(
@@ -189,12 +188,12 @@ class AsyncClient(Methods, SendsAsync):
             more = reading.following(more, page)
 
     async def use_signed(
-        self, credential: UUID, sign: Callable[[bytes], Awaitable[bytes]], *, counter: int = 0, **how: Unpack[How]
+        self, credential: Ref, sign: Callable[[bytes], Awaitable[bytes]], *, counter: int = 0, **how: Unpack[How]
     ) -> Used:
         """Ask whether a use may pass that the bound device signs: `sign` gets the bytes, and awaits the signature."""
         key = how.setdefault("key", new_id())
         made = await self.challenge(credential, key=key)
-        signature = await sign(uses.message_to_sign(credential, made, counter=counter))
+        signature = await sign(uses.message_to_sign(made, counter=counter))
         proof = uses.signed(made, signature, counter=counter)
         return await self.use(credential, Use(proof=proof), **how)
 

@@ -91,9 +91,8 @@ def resume_webhook(webhook: UUID) -> Call[Webhook]:
 
 
 def rotate_webhook_secret(webhook: UUID) -> Call[WebhookSecret]:
-    """Make a new secret; the old one signs as well for a day. It is not sent again in doubt: twice ends the old one."""
-    path = f"{WEBHOOKS}/{webhook}/rotate-secret"
-    return command(path, b"", {}, read=as_told(WebhookSecret), repeatable=False)
+    """Make a new secret; the old one signs as well for a day. Sent again in doubt, it makes yet another new one."""
+    return command(f"{WEBHOOKS}/{webhook}/rotate-secret", b"", {}, read=as_told(WebhookSecret))
 
 
 def remove_webhook(webhook: UUID) -> Call[None]:

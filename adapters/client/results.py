@@ -32,7 +32,7 @@ class Done(Result, frozen=True, kw_only=True):
 
 
 class Used(Done, frozen=True, kw_only=True):
-    """A use may pass; `credential` is as it was asked for."""
+    """A use may pass; `credential` is as it was asked for, `id` is its id."""
 
     credential: str
     accepted: bool = True
@@ -48,8 +48,9 @@ class Secret(Done, frozen=True, kw_only=True):
 
 
 class Challenge(Result, frozen=True, kw_only=True):
-    """What a device is to sign for one use, until it expires."""
+    """What a device is to sign for one use, until it expires; `credential` is the id of the one that is used."""
 
+    credential: UUID
     challenge: str
     expires_at: datetime
 

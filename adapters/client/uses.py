@@ -87,11 +87,11 @@ def challenge(credential: Ref, **how: Unpack[How]) -> Call[Challenge]:
     return command(thing("credentials", credential, "challenges"), b"", how, read=as_told(Challenge))
 
 
-def message_to_sign(credential: UUID, challenge: Challenge, *, counter: int) -> bytes:
+def message_to_sign(challenge: Challenge, *, counter: int) -> bytes:
     """Return what the device signs, by ECDSA over P-256 with SHA-256, or by Ed25519."""
     text = challenge.challenge
     raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    return _SIGNED + credential.bytes + raw + counter.to_bytes(_COUNTER_BYTES)
+    return _SIGNED + challenge.credential.bytes + raw + counter.to_bytes(_COUNTER_BYTES)
 
 
 def signed(challenge: Challenge, signature: bytes, *, counter: int = 0) -> Signature:
@@ -105,6 +105,7 @@ class _One(Told, frozen=True, kw_only=True):
 
     code: str = ""
     credential: str = ""
+    id: UUID | None = None
     events: tuple[str, ...] = ()
 
 
@@ -125,7 +126,7 @@ def _batch_of(wishes: Sequence[Wish]) -> Callable[[Answer], tuple[Used | Problem
 def _what(one: _One, key: UUID) -> Used | Problem:
     if one.code:
         return one.problem(status=one.status, key=key, in_doubt=False)
-    return Used(credential=one.credential, position=one.position, version=one.version, events=one.events)
+    return Used(credential=one.credential, id=one.id, position=one.position, version=one.version, events=one.events)
 
 
 def _settled(results: tuple[Used | Problem, ...]) -> bool:

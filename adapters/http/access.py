@@ -62,7 +62,7 @@ class Denial(StrEnum):
 _SAID: Mapping[Denial, str] = {
     Denial.ROLE: "the token's scope does not permit this: ask for one that does",
     Denial.OTHER_CUSTOMER: "an app acts for its own customer only: nothing of that name or id is this customer's",
-    Denial.REASON: f"say why you look at this record, in 1 to {REASON_CHARACTERS_MAX} printable characters",
+    Denial.REASON: f"say why you look at this record, in 1 to {REASON_CHARACTERS_MAX} ASCII characters: case 4711",
     Denial.VOUCHING: "an app cannot vouch for an identification: have it done at the counter",
     Denial.FOUR_EYES: "another administrator than the one who asks has to approve this",
 }

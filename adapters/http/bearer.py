@@ -29,7 +29,7 @@ VERIFIED_SECONDS_MAX = 300
 VERIFIED_MAX = 20_000
 _SECONDS_MAX = 1 << 53
 _TYPES = frozenset({"jwt", "at+jwt", "application/at+jwt"})
-_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@|/+=~-]{0,127}")
+SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@|/+=~-]{0,127}")
 _THUMBPRINT = re.compile(r"[A-Za-z0-9_-]{43}")
 RESERVED_SUBJECTS = frozenset({"sealbook", "sealer", "importer", "keys", "operator"})
 """Actors under which the ledger itself writes: nobody comes with a token as one of these."""
@@ -263,7 +263,7 @@ def _moment(value: object) -> float:
 
 def _caller(claims: Mapping[str, Any]) -> Caller:
     subject, scope, customer = claims.get("sub"), claims.get("scope"), claims.get("customer")
-    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject) or subject.lower() in RESERVED_SUBJECTS:
+    if not isinstance(subject, str) or not SUBJECT.fullmatch(subject) or subject.lower() in RESERVED_SUBJECTS:
         raise Unauthenticated(Reason.CLAIMS)
     if not isinstance(scope, str):
         raise Unauthenticated(Reason.CLAIMS)
@@ -275,7 +275,7 @@ def _caller(claims: Mapping[str, Any]) -> Caller:
     return Caller(
         subject=subject,
         roles=roles,
-        customer=_customer(customer) if Role.APP in roles and customer is not None else None,
+        customer=_customer(customer) if Role.APP in roles else None,
         certificate=_bound_to(claims),
     )
 

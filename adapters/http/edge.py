@@ -18,8 +18,10 @@ from sealbook.adapters.http.problems import MEDIA_TYPE, STATUS, Fault, content
 
 UNCOUNTED = ("/livez", "/readyz", "/metrics")
 """Asked by who watches the service: answered however busy it is."""
-LONG = ("/v1/events", "/v1/reports", "/v1/lists", "/v1/proofs")
+LONG = ("/v1/events", "/v1/reports", "/v1/lists", "/v1/tiles", "/v1/checkpoints")
 """Answers that take their time: no deadline ends them."""
+LONG_AT_ITS_END = "/bundle"
+"""The same, of any credential or customer."""
 REQUEST_ID = b"request-id"
 
 
@@ -71,7 +73,7 @@ class Edge:
             return
         self.in_flight += 1
         try:
-            await self._carried(scope, receive, send, timed=not path.startswith(LONG))
+            await self._carried(scope, receive, send, timed=not _long(path))
         finally:
             self.in_flight -= 1
 
@@ -138,6 +140,10 @@ class Exchange:
         if not self.status:
             self.status = STATUS[fault]
             await _send(self._send, *_answer(fault, closing=True))
+
+
+def _long(path: str) -> bool:
+    return path.startswith(LONG) or path.endswith(LONG_AT_ITS_END)
 
 
 class Bare(Route):

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
 import msgspec
 from starlette.requests import Request
@@ -20,12 +21,16 @@ KEPT_SECONDS = 1.0
 
 @dataclass(slots=True)
 class Health:
-    """The routes of health. `checks` may ask the database."""
+    """The routes of health. `checks` may ask the database; those `at_hand` answer at once, in the event loop."""
 
     checks: Sequence[tuple[str, Check]]
     page: MetricsPage
-    _asked_at: float = float("-inf")
+    at_hand: Sequence[tuple[str, Check]] = ()
+    _answered_at: float = float("-inf")
     _answer: tuple[int, bytes] = (503, b"")
+    _asking: asyncio.Task[None] | None = None
+    # Its own: whoever keeps other threads busy must not keep the service from saying that it is ready.
+    _thread: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="health"))
 
     def routes(self) -> list[BaseRoute]:
         return [
@@ -40,15 +45,31 @@ class Health:
         return Response(b'{"alive":true}', media_type="application/json")
 
     async def ready(self, _request: Request) -> Response:
-        """Tell whether requests may be sent: the ledger opens, the keys are its own, the seal stands."""
-        now = asyncio.get_running_loop().time()
-        if now - self._asked_at >= KEPT_SECONDS:
-            found = await asyncio.to_thread(readiness, self.checks)
-            good = all(each.ok for each in found)
-            told = {"ready": good, "checks": [{"name": each.name, "ok": each.ok, "what": each.what} for each in found]}
-            self._answer, self._asked_at = (200 if good else 503, msgspec.json.encode(told)), now
+        """Tell whether requests may be sent: tokens can be checked, the ledger opens by its own keys, the seal stands.
+
+        Several who ask at once get one answer.
+        """
+        if self._asking is None and asyncio.get_running_loop().time() - self._answered_at >= KEPT_SECONDS:
+            self._asking = asyncio.create_task(self._ask())
+        if self._asking is not None:
+            # One who goes away must not take the answer from the others.
+            await asyncio.shield(self._asking)
         status, content = self._answer
         return Response(content, status_code=status, media_type="application/json")
+
+    def close(self) -> None:
+        """Let go of the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _ask(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            found = [*readiness(self.at_hand), *await loop.run_in_executor(self._thread, readiness, self.checks)]
+            good = all(each.ok for each in found)
+            told = {"ready": good, "checks": [{"name": each.name, "ok": each.ok, "what": each.what} for each in found]}
+            self._answer, self._answered_at = (200 if good else 503, msgspec.json.encode(told)), loop.time()
+        finally:
+            self._asking = None
 
     async def metrics(self, _request: Request) -> Response:
         return Response(await asyncio.to_thread(self.page.render), headers={"Content-Type": CONTENT_TYPE})

@@ -24,7 +24,7 @@ from sealbook.adapters.http.documented import (
     may,
     problems,
 )
-from sealbook.adapters.http.uses import BatchBody, UseBody
+from sealbook.adapters.http.use_bodies import BatchBody, UseBody
 from sealbook.adapters.webhooks.endpoints import DeadLetter, Endpoint
 
 TIME: Schema = {"type": "string", "format": "date-time"}

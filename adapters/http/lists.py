@@ -9,7 +9,6 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar
 
-from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -35,33 +34,27 @@ from sealbook.projections.counts import Report
 
 T = TypeVar("T")
 WAITING_MAX = 4
+STATEMENT_SECONDS = 60.0
+"""How long the database may take for one statement of a list."""
 BUSY_SECONDS = 5
 REPORT = record({"known_at": MOMENT, **shape(Report)["properties"]})
 _MOMENTS = (moment_parameter(AS_OF), moment_parameter(KNOWN_AT))
 
 
 class Lane:
-    """One question at a time, over a store of the readers' but in none of their threads."""
+    """One question at a time, over a store and in a thread of its own. It is closed with the readers."""
 
     def __init__(self, readers: Readers) -> None:
-        self._readers = readers
-        self._turns: CapacityLimiter | None = None
+        self._reader = readers.apart(count_max=1, statement_seconds=STATEMENT_SECONDS)
 
     async def ask(self, question: Callable[[PostgresEventStore], T]) -> T:
         """Answer a question in a thread. Raises Problem(busy) if too many wait, and what the question raises.
 
         Who is cancelled waits no longer; the thread goes on to its end, and keeps its turn until then.
         """
-        if self._turns is None:
-            self._turns = CapacityLimiter(1)
-        if self._turns.statistics().tasks_waiting >= WAITING_MAX:
+        if self._reader.unanswered > WAITING_MAX:
             raise Problem(Fault.BUSY, headers={"Retry-After": str(BUSY_SECONDS)})
-
-        def answer() -> T:
-            with self._readers.store() as store:
-                return question(store)
-
-        return await to_thread.run_sync(answer, abandon_on_cancel=True, limiter=self._turns)
+        return await self._reader.ask(question)
 
 
 class Lists:

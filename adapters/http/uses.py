@@ -5,7 +5,6 @@ These routes are bare: five thousand uses a second come through them.
 
 import asyncio
 from dataclasses import dataclass
-from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
@@ -28,6 +27,7 @@ from sealbook.adapters.http.errors import problem_of
 from sealbook.adapters.http.problems import Fault, Problem, content
 from sealbook.adapters.http.service import Service, limited
 from sealbook.adapters.http.targets import Asked, found, ref_of
+from sealbook.adapters.http.use_bodies import BatchBody, OneUse, Signature, Totp, UseBody, invalid
 from sealbook.adapters.proofs import challenges, totp
 from sealbook.adapters.proofs.seeds import HeldSeed
 from sealbook.adapters.writer.port import Answered
@@ -36,67 +36,10 @@ from sealbook.application.requests import OnCredential
 from sealbook.domain.credential import Credential, Use, UseEvidence
 from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.kind_document import KindBook
-from sealbook.domain.values import Network, UnlockMethod
 
-BATCH_MAX = 500
 NOT_STORED = {"Cache-Control": "no-store"}
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-Channel = Literal["app", "web", "branch", "call_center", "automat"]
-"""By which way a holder may come: none of the ledger's own words among them."""
 OF_AN_APP = ("app", "web")
 IN_A_BATCH_AT_ONCE = 16
-Word = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Encoded = Annotated[str, msgspec.Meta(min_length=1, max_length=400, pattern=r"^[A-Za-z0-9_-]+$")]
-
-
-class Totp(msgspec.Struct, tag="totp", forbid_unknown_fields=True, frozen=True):
-    """A one-time code (RFC 6238)."""
-
-    code: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{6,8}$")]
-
-    def __repr__(self) -> str:
-        return "Totp()"
-
-
-class Signature(msgspec.Struct, tag="signature", forbid_unknown_fields=True, frozen=True):
-    """A signature by the bound device's key over a challenge and its own counter; 0 where it keeps none."""
-
-    challenge: Encoded
-    signature: Encoded
-    counter: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)] = 0
-
-    def __repr__(self) -> str:
-        return "Signature()"
-
-
-class UseBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A use as it is told. `device` is the id or key of the phone, by default the bound one.
-
-    `channel` is by which way the holder came, by default as the caller's scope says; an app comes by `app` or `web`.
-    """
-
-    proof: Totp | Signature
-    device: Name | None = None
-    purpose: Word | None = None
-    channel: Channel | None = None
-    unlock_method: UnlockMethod | None = None
-    network: Network | None = None
-    linked_id: Name | None = None
-    relying_party: Name | None = None
-
-
-class OneUse(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """One use of a batch."""
-
-    idempotency_key: UUID
-    credential: Name
-    use: UseBody
-
-
-class BatchBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """Uses that come together; each is answered for itself."""
-
-    uses: Annotated[list[OneUse], msgspec.Meta(min_length=1, max_length=BATCH_MAX)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +85,8 @@ class Uses:
         raw = await json_body(request)
         try:
             wishes = self._decode_batch(raw).uses
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            raise Problem(Fault.INVALID_REQUEST) from None
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise invalid(error) from None
         limited(self._service.limits.caller.take(caller.subject, len(wishes) - 1))
         # What comes in one request must not keep everybody else waiting.
         turns = asyncio.Semaphore(IN_A_BATCH_AT_ONCE)
@@ -188,9 +131,8 @@ class Uses:
     def _body(self, raw: bytes) -> UseBody:
         try:
             return self._decode(raw)
-        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
-            # What it says may be what was sent.
-            raise Problem(Fault.INVALID_REQUEST) from None
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise invalid(error) from None
 
     async def _answered(self, text: str, body: UseBody, envelope: Envelope, *, caller: Caller) -> Answered:
         ref = ref_of(text, NameKind.CREDENTIAL)

@@ -111,7 +111,10 @@ class WebhookRoutes:
         return await self._changed(request, id, lambda webhooks: webhooks.resume(id, at=at))
 
     async def rotate(self, request: Request, id: WebhookId) -> Response:  # noqa: A002 (its name in the address)
-        """Make a new secret, shown once; the old one signs as well for a day."""
+        """Make a new secret, shown once; the old one signs as well for a day.
+
+        Sent again within that day, it replaces the new one at once, and the old one signs for what is left of the day.
+        """
         await self._service.caller(request, Action.CHANGE_WEBHOOKS)
         at = self._service.now()
         secret = await self._ask(lambda webhooks: webhooks.rotate_secret(id, at=at))

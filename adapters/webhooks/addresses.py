@@ -57,8 +57,8 @@ class Reach:
             )
         try:
             parts = httpx.URL(url)
-            # They are decoded when they are read: a host may be no name in IDNA.
-            host, port = parts.host, port_of(parts)
+            # It is decoded only now, and may be no name in IDNA.
+            host = parts.host
         except (httpx.InvalidURL, UnicodeError):
             raise NotReachable("the address is no URL") from None
         if parts.scheme != "https" and not (self.plain_http and parts.scheme == "http"):
@@ -67,7 +67,7 @@ class Reach:
             raise NotReachable("the address must hold no user, no password and no fragment")
         if not _HOST.fullmatch(host):
             raise NotReachable("the address must name a host, in ASCII")
-        if port not in self.ports:
+        if port_of(parts) not in self.ports:
             raise NotReachable(f"the address must use a port that is allowed: {_listed(self.ports)}")
         return parts
 

@@ -38,7 +38,7 @@ _REGISTER: LiteralString = """
 _ROTATE: LiteralString = """
     UPDATE sealbook.webhooks SET secret = %(secret)s,
         old_secret = CASE WHEN old_secret_until > %(at)s THEN old_secret ELSE secret END,
-        old_secret_until = CASE WHEN old_secret_until > %(at)s THEN least(old_secret_until, %(until)s) ELSE %(until)s END
+        old_secret_until = least(CASE WHEN old_secret_until > %(at)s THEN old_secret_until END, %(until)s)
     WHERE id = %(webhook)s
 """
 _PAUSE: LiteralString = "UPDATE sealbook.webhooks SET paused = true, paused_because = %s WHERE id = %s AND NOT paused"

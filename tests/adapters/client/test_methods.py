@@ -8,12 +8,15 @@ import threading
 import time
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from sealbook.adapters.client import calls
 from sealbook.adapters.client.results import Done, Event, Used
 from sealbook.client import AsyncClient, Client, NoAnswer, Patience, Problem
 from tests.adapters.client.running import Fault, Faulty, Holder, Running
@@ -288,3 +291,11 @@ def test_the_client_brings_nothing_of_the_server() -> None:
     allowed = ("sealbook.client", "sealbook.adapters.client", "sealbook.adapters.ids")
     assert {each for each in own if not each.startswith(allowed)} == {"sealbook", "sealbook.adapters"}
     assert not {"psycopg", "pydantic", "fastapi", "starlette", "eventsourcing"} & set(loaded)
+
+
+@pytest.mark.parametrize("said", [{"idempotency_key": uuid4()}, {"if_match": 3}, {"asof": None}])
+def test_a_word_that_means_nothing_is_refused(said: Any) -> None:
+    with pytest.raises(TypeError, match="unexpected"):
+        calls.command("/v1/customers", b"", said, read=str)
+    with pytest.raises(TypeError, match="unexpected"):
+        calls.look("/v1/customers", said, read=str)

@@ -11,6 +11,7 @@ from ipaddress import ip_network
 from pathlib import Path
 from threading import Event, Thread
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -211,14 +212,23 @@ def test_a_host_that_is_not_known_is_a_failure(receiver: Receiver) -> None:
         assert posted(courier) == [Failed("the host has no address")]
 
 
-@pytest.mark.parametrize(
-    ("url", "address"), [("https://xn--a.example/", "127.0.0.1"), ("https://hooks.bank.example/", "fe80::1%a b")]
-)
-def test_what_is_no_address_is_a_failure(url: str, address: str) -> None:
-    resolver, _ = leading_to([address])
-    reach = Reach(networks=(*LOOPBACK, ip_network("fe80::/10")))
-    (answer,) = posted(Courier(url, reach=reach, resolver=resolver))
-    assert isinstance(answer, Failed)
+def test_a_host_that_is_no_name_is_a_failure() -> None:
+    resolver, asked = leading_to(["8.8.8.8"])
+    assert posted(Courier("https://xn--a.example/", reach=Reach(), resolver=resolver)) == [
+        Failed("the address is no URL")
+    ]
+    assert asked == []
+
+
+@pytest.mark.parametrize("error", [UnicodeError("of the address"), httpx.InvalidURL("of the address")])
+def test_a_name_that_the_library_cannot_write_is_a_failure(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def broken(_transport: object, _request: object) -> httpx.Response:
+        raise error
+
+    monkeypatch.setattr(httpx.AsyncHTTPTransport, "handle_async_request", broken)
+    assert posted(Courier(receiver.url, reach=loopback(receiver))) == [Failed("no connection was made")]
 
 
 def test_of_several_addresses_another_is_tried_after_a_failure(receiver: Receiver) -> None:
