@@ -116,6 +116,19 @@ def test_an_answer_is_of_what_the_ledger_holds(ledger: str, postgres_store: Post
     assert recorded(postgres_store) == told
 
 
+def test_every_append_is_told(ledger: str, script: Script) -> None:
+    async def work() -> list[float]:
+        took = list[float]()
+        async with Gatherer.open(ledger, keys=KEYS, randomness=os.urandom, append_took=took.append) as gatherer:
+            await gatherer.submit(use(script))
+            await gatherer.submit(use(script, 1))
+        return took
+
+    took = asyncio.run(work())
+    assert len(took) == 2
+    assert min(took) > 0
+
+
 def test_callers_share_a_commit(ledger: str, postgres_store: PostgresEventStore, script: Script) -> None:
     submitted(ledger, lambda gatherer: together(gatherer, uses(script)))
 

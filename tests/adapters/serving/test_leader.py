@@ -16,11 +16,12 @@ import psycopg
 import pytest
 
 from sealbook.adapters.eventstore.memory import MemoryEventStore
-from sealbook.adapters.serving.leader import Leader, TimerLoop
+from sealbook.adapters.serving.leader import Leader, TimerLoop, begun_anew
 from sealbook.application.agenda import Agenda, MemoryAgenda
 from sealbook.application.ledger import execute
-from sealbook.application.ports import EventStore, OutcomeUnknown, Unavailable
+from sealbook.application.ports import EventStore, LedgerDamaged, OutcomeUnknown, Unavailable
 from sealbook.domain.catalogue import event_name
+from sealbook.domain.errors import Refusal, Refused
 from sealbook.domain.presets import preset_kinds
 from tests.commands import Script
 
@@ -142,6 +143,36 @@ def test_a_task_that_fails_ends_the_leading(ledger_dsn: str) -> None:
             await leader(ledger_dsn).run(asyncio.Event(), fails)
         assert raised.group_contains(ValueError, match="broken")
         assert sessions(ledger_dsn) == []
+
+    run(work())
+
+
+def test_a_task_that_fails_is_begun_anew_and_ends_no_other(ledger_dsn: str) -> None:
+    async def work() -> None:
+        stopping, failures, begun, other = asyncio.Event(), list[Exception](), list[int](), list[int]()
+
+        async def fails(ending: asyncio.Event) -> None:
+            begun.append(1)
+            if len(begun) == 1:
+                raise LedgerDamaged("a row contradicts another")
+            if len(begun) == 2:
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(raising())
+            stopping.set()
+            await ending.wait()
+
+        async def raising() -> None:
+            raise ValueError("broken")
+
+        async def goes_on(ending: asyncio.Event) -> None:
+            other.append(1)
+            await ending.wait()
+
+        tasks = [begun_anew(each, failed=failures.append, again_seconds=0.01) for each in (fails, goes_on)]
+        await leader(ledger_dsn).run(stopping, *tasks)
+
+        assert [type(each) for each in failures] == [LedgerDamaged, ValueError]
+        assert (len(begun), len(other)) == (3, 1)
 
     run(work())
 
@@ -272,6 +303,24 @@ def test_a_run_that_fails_for_now_is_told_and_made_up_for(memory_store: MemoryEv
 
     run(work())
     assert [str(each) for each in told[:3]] == ["away", "cut", "1"]
+
+
+@pytest.mark.parametrize("error", [LedgerDamaged("damaged"), Refused(Refusal.NOT_FOUND, "gone")])
+def test_a_run_that_fails_for_good_is_told_and_tried_again(memory_store: MemoryEventStore, error: Exception) -> None:
+    kept, told, failures = Kept(memory_store), list[object](), list[Exception]()
+    kept.fails.append(error)
+
+    async def work() -> None:
+        ending = asyncio.Event()
+        timers = begun_anew(loop(kept, told.append).run, failed=failures.append, again_seconds=0.01)
+        running = asyncio.create_task(timers(ending))
+        while not told:
+            await asyncio.sleep(0.01)
+        ending.set()
+        await running
+
+    run(work())
+    assert (failures, told[0]) == ([error], 1)
 
 
 def test_a_long_wait_ends_at_once(memory_store: MemoryEventStore) -> None:
