@@ -249,9 +249,9 @@ def _as_id(text: str | None) -> UUID | None:
 
 
 def _channel(body: UseBody, caller: Caller) -> str | None:
-    """Return by which way the holder came; None leaves it to the caller's scope. Raises Problem(invalid_request)."""
+    """Return by which way the holder came; None leaves it to the caller's scope. Raises Problem(forbidden)."""
     if body.channel is not None and acts_as_app(caller) and body.channel not in OF_AN_APP:
-        raise Problem(Fault.INVALID_REQUEST, f"an app's channel is {' or '.join(OF_AN_APP)}")
+        raise Problem(Fault.FORBIDDEN, f"an app's channel is {' or '.join(OF_AN_APP)}")
     return body.channel
 
 

@@ -146,9 +146,14 @@ def test_a_seed_that_was_put_and_never_counted_does_no_harm(running: Served, ali
 # --- Ways and limits
 
 
-@pytest.mark.parametrize("channel", ["timer", "importer", "branch", "cli", "APP", ""])
-def test_an_app_comes_by_no_other_way(running: Served, alice: Holding, channel: str) -> None:
-    assert refused(use(running, alice, code(running, alice), channel=channel)) == (422, "invalid_request")
+@pytest.mark.parametrize("channel", ["timer", "importer", "cli", "APP", ""])
+def test_the_ledgers_own_ways_are_nobodys(running: Served, alice: Holding, channel: str) -> None:
+    for by in (alice.app, TELLER):
+        assert refused(use(running, alice, code(running, alice), channel=channel, by=by)) == (422, "invalid_request")
+
+
+def test_an_app_comes_by_no_way_of_the_staff(running: Served, alice: Holding) -> None:
+    assert refused(use(running, alice, code(running, alice), channel="branch")) == (403, "forbidden")
 
 
 def test_who_comes_at_the_counter_comes_by_the_branch(running: Served, alice: Holding) -> None:
