@@ -3,7 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from random import SystemRandom
@@ -14,11 +14,13 @@ from sealbook.adapters.cli.session import BadInput, OpenLedger
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.eventstore.reach import reached
 from sealbook.adapters.http.access import Role
+from sealbook.adapters.http.bearer import SUBJECT
 from sealbook.adapters.http.development_keys import NOTICE, DevelopmentKeys
 from sealbook.adapters.jobs.runner import JobRunner
 from sealbook.adapters.observing import logs
+from sealbook.adapters.postgres.server import EmbeddedServer
 from sealbook.adapters.read_models.agenda import PostgresAgenda
-from sealbook.adapters.serving.leader import Task, TimerLoop
+from sealbook.adapters.serving.leader import Task, TimerLoop, came_within
 from sealbook.adapters.serving.supervisor import Plan, supervise
 from sealbook.adapters.serving.task import Tokens, WebhookReach, WorkerTask, reach
 from sealbook.adapters.webhooks.sender import WebhookSender
@@ -26,6 +28,7 @@ from sealbook.application.agenda import Agenda
 from sealbook.application.ports import EventStore, OutcomeUnknown, Unavailable
 from sealbook.settings import Settings
 
+DATABASE_SECONDS = 0.5
 TIMERS_SECONDS = 30.0
 """How often what has come due is looked for. An answer is right without: validity is decided lazily."""
 
@@ -66,7 +69,24 @@ def serve(
         version=__version__,
     )
     plan = Plan(workers=workers, task=task, kinds=settings.kinds)
-    asyncio.run(supervise(plan, leading=_leading(opened, webhooks), listening=listening))
+    with ExitStack() as stack:
+        always = () if settings.dsn else (_keeping(stack.enter_context(EmbeddedServer.join(settings.ledger))),)
+        asyncio.run(supervise(plan, leading=_leading(opened, webhooks), listening=listening, always=always))
+
+
+def _keeping(server: EmbeddedServer) -> Task:
+    """Return what starts the embedded server anew when it has died: nobody types a command that would."""
+    log = logs.logger("database")
+
+    async def keep(stopping: asyncio.Event) -> None:
+        while not await came_within(stopping, DATABASE_SECONDS):
+            try:
+                if await asyncio.to_thread(server.revive):
+                    log.error("the embedded server had died and was begun anew")
+            except Unavailable as error:
+                log.warning("the embedded server has died and does not begin", error=error)
+
+    return keep
 
 
 def _leading(opened: OpenLedger, webhooks: WebhookReach) -> Sequence[Task]:
@@ -103,7 +123,7 @@ def _leading(opened: OpenLedger, webhooks: WebhookReach) -> Sequence[Task]:
             clock=logs.utc_now,
             chance=SystemRandom().random,
             reach=reach(webhooks),
-            complain=lambda line: log.warning("webhooks", why=line),
+            complain=lambda line: log.warning("webhooks", error=Unavailable(line)),
         )
         await sender.run(ending)
 
@@ -111,7 +131,7 @@ def _leading(opened: OpenLedger, webhooks: WebhookReach) -> Sequence[Task]:
         connect,
         reach=opened.reach,
         clock=logs.utc_now,
-        complain=lambda line: log.warning("jobs", why=line),
+        complain=lambda line: log.warning("jobs", error=Unavailable(line)),
     )
     return timers.run, tell_webhooks, jobs.run
 
@@ -124,6 +144,8 @@ def development_token(
         raise BadInput(f"ROLE is one of {', '.join(Role)}")
     if (role == Role.APP) != (customer is not None):
         raise BadInput("--customer says whom an app acts for: give it for the role app, and for no other")
+    if not SUBJECT.fullmatch(subject):
+        raise BadInput("--subject is a reference in ASCII, without blanks, like teller-7")
     keys = DevelopmentKeys(folder, clock=time)
     return keys.mint(subject, [Role(role)], customer=customer, lifetime_seconds=lifetime_seconds), NOTICE
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from time import perf_counter
 from typing import Any, assert_never, cast
 from uuid import UUID
 
@@ -37,19 +38,30 @@ from sealbook.application.outcomes import Outcome
 from sealbook.application.ports import Appended, Head, Loaded
 from sealbook.domain.kind_document import KindBook
 
+TookSeconds = Callable[[float], None]
+"""Is told how long the database took for an append, its commit in it."""
+
 
 class AwaitedStore:
     """One book of a ledger over one connection, for one batch at a time."""
 
     def __init__(
-        self, connection: AsyncConnection[tuple[Any, ...]], *, keys: Keys, randomness: Callable[[int], bytes]
+        self,
+        connection: AsyncConnection[tuple[Any, ...]],
+        *,
+        keys: Keys,
+        randomness: Callable[[int], bytes],
+        took: TookSeconds = lambda _seconds: None,
     ) -> None:
         self._connection = connection
         self._keys = keys
         self._randomness = randomness
+        self._took = took
 
     @classmethod
-    async def connect(cls, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes]) -> "AwaitedStore":
+    async def connect(
+        cls, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes], took: TookSeconds = lambda _seconds: None
+    ) -> "AwaitedStore":
         """Connect as the application's role. Raises Unavailable with what to do about it."""
         # What is wrong with a ledger or its keys is found and told in one place.
         checked = await asyncio.to_thread(PostgresEventStore.connect, dsn, keys=keys, randomness=randomness)
@@ -64,7 +76,7 @@ class AwaitedStore:
             except BaseException:
                 await connection.close()
                 raise
-        return cls(connection, keys=keys, randomness=randomness)
+        return cls(connection, keys=keys, randomness=randomness, took=took)
 
     @property
     def closed(self) -> bool:
@@ -116,8 +128,10 @@ class AwaitedStore:
         arguments = append_arguments(
             groups, keys=keys, owned=owned, randomness=self._randomness, whole=step.whole, progress=step.progress
         )
+        begun = perf_counter()
         with commit_told(self._connection):
             rows = await (await self._connection.execute(APPEND, arguments, prepare=True, binary=True)).fetchall()
+        self._took(perf_counter() - begun)
         reader, given = HeadReader(), digested([name for group in groups for name in group.names], keys=keys)
         result = appended(rows, sizes=[len(group.events) for group in groups], names=given, reader=reader)
         return replace(result, stale=await self._up_to_date(result.stale, reader))

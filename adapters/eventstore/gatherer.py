@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol, Self
 from uuid import UUID
 from zlib import crc32
 
-from sealbook.adapters.eventstore.awaited import AwaitedStore
+from sealbook.adapters.eventstore.awaited import AwaitedStore, TookSeconds
 from sealbook.adapters.eventstore.lane import PATIENCE_SECONDS, Answer, Lane
 from sealbook.adapters.ids import new_id
 from sealbook.adapters.keys.port import Keys
@@ -132,16 +132,17 @@ class Gatherer:
         waiting_max: int = WAITING_MAX,
         patience_seconds: float = PATIENCE_SECONDS,
         told: Told = lambda _batch: None,
+        append_took: TookSeconds = lambda _seconds: None,
     ) -> "Gatherer":
         """Return a gatherer for a ledger; entering it connects. A lost server is awaited for `patience_seconds`.
 
-        `told` hears of every batch.
+        `told` hears of every batch, `append_took` of every append.
         """
         stopping = asyncio.Event()
 
         def lane() -> Lane:
             return Lane(
-                lambda: AwaitedStore.connect(dsn, keys=keys, randomness=randomness),
+                lambda: AwaitedStore.connect(dsn, keys=keys, randomness=randomness, took=append_took),
                 kinds=kinds or preset_kinds(),
                 stopping=stopping,
                 patience_seconds=patience_seconds,

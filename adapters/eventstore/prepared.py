@@ -28,7 +28,9 @@ class Prepared:
         self._loop = asyncio.get_running_loop()
         self._reply: asyncio.Future[PGresult] | None = None
         self._result: PGresult | None = None
-        self._loop.add_reader(connection.fileno(), self._readable)
+        # Kept: a connection that is lost does not tell it any more.
+        self._socket: int | None = connection.fileno()
+        self._loop.add_reader(self._socket, self._readable)
 
     @classmethod
     async def make(
@@ -67,9 +69,8 @@ class Prepared:
 
     async def close(self) -> None:
         """Close the connection."""
-        if not self._connection.closed:
-            self._loop.remove_reader(self._connection.fileno())
-            await self._connection.close()
+        self._read_no_more()
+        await self._connection.close()
 
     def _readable(self) -> None:
         try:
@@ -81,8 +82,13 @@ class Prepared:
                     return
                 self._result = result
         except psycopg.OperationalError as error:
-            self._loop.remove_reader(self._connection.fileno())
+            self._read_no_more()
             self._fail(error)
+
+    def _read_no_more(self) -> None:
+        if self._socket is not None:
+            self._loop.remove_reader(self._socket)
+            self._socket = None
 
     def _answer(self) -> None:
         reply, result = self._reply, self._result

@@ -1,6 +1,6 @@
 """What is read from the database when metrics are asked for: how far behind what follows the log is."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from threading import Lock
 from time import monotonic
@@ -45,8 +45,7 @@ SEAL_SECONDS = Described(
 OUTBOX = Described(
     name="sealbook_outbox_age_seconds",
     kind=Kind.GAUGE,
-    says="Age of the oldest message that was not delivered, by the endpoint's host.",
-    labels=("endpoint",),
+    says="Age of the oldest message that was not delivered; 0 where none is left.",
 )
 SNAPSHOT_TRANSACTIONS = Described(
     name="sealbook_oldest_snapshot_transactions",
@@ -110,8 +109,8 @@ class LedgerNumbers:
     """What the database says, kept for some seconds; safe for threads. `close` it at the end.
 
     `connect` gives a connection, such as `reader`; it is made when it is needed, and anew after it was lost.
-    `sealed_to` returns the last position that is sealed, None before the first; `outbox_ages` the seconds for which
-    the oldest message of each endpoint has waited, by a word for it such as its host.
+    `sealed_to` returns the last position that is sealed, None before the first; `outbox_age`, asked over the same
+    connection, the seconds for which the oldest message to a webhook has waited.
     """
 
     def __init__(
@@ -119,12 +118,12 @@ class LedgerNumbers:
         connect: Callable[[], Connection],
         *,
         sealed_to: Callable[[], int | None] = lambda: None,
-        outbox_ages: Callable[[], Mapping[str, float]] = dict[str, float],
+        outbox_age: Callable[[Connection], float] | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._connect = connect
         self._sealed_to = sealed_to
-        self._outbox_ages = outbox_ages
+        self._outbox_age = outbox_age
         self._clock = clock
         self._lock = Lock()
         self._connection: Connection | None = None
@@ -149,10 +148,13 @@ class LedgerNumbers:
             self._leave()
             return [Reading(UP, (), 0.0)]
 
-    def _rows(self, query: str, arguments: list[object]) -> list[tuple[object, ...]]:
+    def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
             self._connection = self._connect()
-        return self._connection.execute(query.encode(), arguments).fetchall()
+        return self._connection
+
+    def _rows(self, query: str, arguments: list[object]) -> list[tuple[object, ...]]:
+        return self._connected().execute(query.encode(), arguments).fetchall()
 
     def _lags(self) -> Iterator[Reading]:
         ((there,),) = self._rows(_READ_MODELS_THERE, [])
@@ -175,9 +177,8 @@ class LedgerNumbers:
             yield Reading(LAG_SECONDS, (projection,), age)
 
     def _outbox(self) -> Iterator[Reading]:
-        for endpoint, age in self._outbox_ages().items():
-            # An id or a number would be no label: such endpoints are told as one.
-            yield Reading(OUTBOX, (label_value(endpoint),), age)
+        if self._outbox_age is not None:
+            yield Reading(OUTBOX, (), self._outbox_age(self._connected()))
 
     def _snapshot(self) -> Iterator[Reading]:
         ((transactions, seconds),) = self._rows(_SNAPSHOT, [])

@@ -149,13 +149,6 @@ class Metrics:
         cell[bisect_left(LATENCY_BOUNDS, seconds)] += 1
         cell[-1] += seconds
 
-    def entered(self) -> None:
-        """Note that a request was begun; `left` follows, whatever becomes of it."""
-        self.in_flight += 1
-
-    def left(self) -> None:
-        self.in_flight -= 1
-
     def shed(self, why: str) -> None:
         """Count a request that was not begun; `why` is a short word of the code, such as `queue`."""
         cell = self._sheds.get(why)

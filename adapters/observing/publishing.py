@@ -24,7 +24,10 @@ def told_of_batches(metrics: Metrics) -> Told:
 
 @asynccontextmanager
 async def published(metrics: Metrics, *, before: Callable[[], None] = lambda: None) -> AsyncGenerator[None]:
-    """Publish every second until the block ends, and once more then; `before` is called each time first."""
+    """Publish every second until the block ends, and once more then; `before` is called each time first.
+
+    What cannot be written now is told by the next time.
+    """
     publishing = asyncio.create_task(_publish(metrics, before))
     try:
         yield
@@ -32,11 +35,13 @@ async def published(metrics: Metrics, *, before: Callable[[], None] = lambda: No
         publishing.cancel()
         with suppress(asyncio.CancelledError):
             await publishing
-        metrics.publish()
+        with suppress(OSError):
+            metrics.publish()
 
 
 async def _publish(metrics: Metrics, before: Callable[[], None]) -> None:
     while True:
         await asyncio.sleep(PUBLISH_SECONDS)
         before()
-        metrics.publish()
+        with suppress(OSError):
+            metrics.publish()

@@ -55,6 +55,15 @@ def seal_stands(findings: Callable[[], Iterable[str]]) -> Check:
     return check
 
 
+def tokens_can_be_checked(keys: Callable[[], object]) -> Check:
+    """Return the check of bearer tokens, from what returns the issuer's keys or raises Unavailable if none are."""
+
+    def check() -> None:
+        keys()
+
+    return check
+
+
 def ledger_opens(connect: Callable[[], Closing]) -> Check:
     """Return the check of a ledger, from what connects as a command would, such as `PostgresEventStore.connect`.
 

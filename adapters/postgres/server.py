@@ -61,6 +61,14 @@ class EmbeddedServer:
     def log(self) -> Path:
         return self._folder.log
 
+    def revive(self) -> bool:
+        """Start the server anew if it has died; tell whether it had. Raises ServerUnavailable."""
+        if postmaster.running(self._folder) is not None:
+            return False
+        # A second use of it for as long as that takes; the first one keeps it running.
+        type(self).join(self.folder).leave()
+        return True
+
     def leave(self) -> None:
         """Give up the use; for the last user the server has ended when this returns. Twice is as good as once."""
         use, self._use = self._use, None

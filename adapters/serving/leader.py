@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg import AsyncConnection
@@ -22,6 +22,7 @@ from sealbook.domain.kind_document import KindBook
 AGAIN_SECONDS = 1.0
 """How long after a leader's end another one leads, at most."""
 WATCH_SECONDS = 1.0
+AFTER_FAILURE_SECONDS = 5.0
 ANSWER_SECONDS = 5.0
 """A database that does not answer for longer may have given the lock to somebody else."""
 
@@ -174,12 +175,40 @@ class _EndedError(Exception):
     """The loop is to end: between two batches, all that was done is durable."""
 
 
+def begun_anew(
+    task: Task, *, failed: Callable[[Exception], None], again_seconds: float = AFTER_FAILURE_SECONDS
+) -> Task:
+    """Return a task that is begun anew whenever it fails, whatever it was: others that run beside it go on.
+
+    `failed` is told of each error.
+    """
+
+    async def run(ending: asyncio.Event) -> None:
+        while not ending.is_set():
+            try:
+                await task(ending)
+            except Exception as error:  # noqa: BLE001 (told, and tried anew)
+                failed(_first_of(error))
+                await came_within(ending, again_seconds)
+            else:
+                return
+
+    return run
+
+
 async def came_within(event: asyncio.Event, seconds: float) -> bool:
     """Wait for an event, but no longer than that; tell whether it came."""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
+
+
+def _first_of(error: Exception) -> Exception:
+    """Return of what failed together the first: a group says nothing of itself."""
+    while isinstance(error, ExceptionGroup):
+        error = cast("ExceptionGroup[Exception]", error).exceptions[0]
+    return error
 
 
 async def _any_of(*events: asyncio.Event) -> None:

@@ -6,14 +6,15 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from collections.abc import AsyncGenerator, Generator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from time import monotonic, time
 from uuid import UUID
 
 import httpx
 import uvicorn
+from psycopg import Connection
 
 from sealbook.adapters.child_process import heard, say
 from sealbook.adapters.collecting import seldom_collected
@@ -26,7 +27,7 @@ from sealbook.adapters.http.development_keys import AUDIENCE, ISSUER, Developmen
 from sealbook.adapters.http.edge import Edge, EdgeLimits, Told
 from sealbook.adapters.http.health import Health
 from sealbook.adapters.http.hot import HOT, HotFirst
-from sealbook.adapters.http.jwks import BadKeySet, FileKeys, UrlKeys
+from sealbook.adapters.http.jwks import BadKeySet, FileKeys, KeySource, UrlKeys
 from sealbook.adapters.http.rate_limits import Rate, RateLimits
 from sealbook.adapters.http.reading import Readers
 from sealbook.adapters.http.service import Limits, Service
@@ -39,7 +40,7 @@ from sealbook.adapters.observing.ledger_numbers import LedgerNumbers, reader
 from sealbook.adapters.observing.metrics import Metrics
 from sealbook.adapters.observing.metrics_page import MetricsPage
 from sealbook.adapters.observing.publishing import published, told_of_batches
-from sealbook.adapters.observing.readiness import ledger_opens, seal_stands
+from sealbook.adapters.observing.readiness import ledger_opens, seal_stands, tokens_can_be_checked
 from sealbook.adapters.proofs.challenges import Challenges
 from sealbook.adapters.proofs.seed_writer import SecretWriter
 from sealbook.adapters.proofs.seeds import SeedReader
@@ -47,6 +48,7 @@ from sealbook.adapters.seal.checking import SealCheck
 from sealbook.adapters.seal.folder import SealFolder, stands_at
 from sealbook.adapters.serving.protocol import BoundedProtocol
 from sealbook.adapters.serving.task import Bounds, Tokens, WorkerTask, reach
+from sealbook.adapters.webhooks.endpoints import Webhooks
 from sealbook.adapters.writer.port import Writer
 from sealbook.adapters.writer.process import local_writer
 from sealbook.adapters.writer.remote import RemoteWriter
@@ -92,8 +94,10 @@ def _loop() -> asyncio.AbstractEventLoop:
 async def _serve(task: WorkerTask, keys: Keyring) -> None:
     metrics = Metrics(folder=Path(task.metrics), process=task.name)
     log = logs.logger("worker")
-    async with _service(task, keys, metrics) as service:
-        health = _health(task, keys, metrics)
+    async with AsyncExitStack() as stack:
+        source = await _key_source(task.tokens, stack)
+        service = await stack.enter_async_context(_service(task, keys, metrics, source))
+        health = stack.enter_context(_health(task, keys, metrics, source))
         api = build(service, version=task.version, health=health, webhooks=reach(task.webhooks), seal=Path(task.seal))
         edge = Edge(
             HotFirst(api),
@@ -116,7 +120,7 @@ async def _serve(task: WorkerTask, keys: Keyring) -> None:
             _heed_the_end(server)
             say({"ready": True})
             async with published(metrics, before=in_flight):
-                # Its own signal handlers end it, and let what was begun be answered first.
+                # Told to end, it lets what was begun be answered first.
                 await server.serve(sockets=[listener])
 
 
@@ -136,13 +140,20 @@ def _told(metrics: Metrics) -> Told:
 
 
 @asynccontextmanager
-async def _service(task: WorkerTask, keys: Keyring, metrics: Metrics) -> AsyncGenerator[Service]:
+async def _service(task: WorkerTask, keys: Keyring, metrics: Metrics, source: KeySource) -> AsyncGenerator[Service]:
     dsn = task.reach["conninfo"]
     kinds = preset_kinds() if task.kinds is None else read_kinds(Path(task.kinds))
     async with AsyncExitStack() as stack:
         writer: Writer
         if task.writer is None:
-            gatherer = Gatherer.open(dsn, keys=keys, randomness=os.urandom, kinds=kinds, told=told_of_batches(metrics))
+            gatherer = Gatherer.open(
+                dsn,
+                keys=keys,
+                randomness=os.urandom,
+                kinds=kinds,
+                told=told_of_batches(metrics),
+                append_took=metrics.append,
+            )
             local = local_writer(gatherer, dsn=dsn, keys=keys)
             # Closed after the gatherer, which answers until its end.
             stack.push_async_callback(local.close)
@@ -150,7 +161,10 @@ async def _service(task: WorkerTask, keys: Keyring, metrics: Metrics) -> AsyncGe
             writer = local
         else:
             writer = await stack.enter_async_context(RemoteWriter(Path(task.writer)))
-        readers = Readers(lambda: PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom))
+        readers = Readers(
+            lambda: PostgresEventStore.connect(dsn, keys=keys, randomness=os.urandom),
+            statement_seconds=task.bounds.deadline_seconds,
+        )
         stack.push_async_callback(readers.close)
         seeds = SeedReader(dsn, keys=keys)
         stack.push_async_callback(seeds.close)
@@ -162,7 +176,7 @@ async def _service(task: WorkerTask, keys: Keyring, metrics: Metrics) -> AsyncGe
             seeds=seeds,
             secrets=secrets,
             challenges=Challenges(keys.service_key("challenges")),
-            bearers=await _bearers(task.tokens, stack),
+            bearers=_bearers(task.tokens, source),
             certificates=ClientCertificates(task.trusted_proxies),
             limits=_limits(task.bounds),
             keys=keys,
@@ -174,7 +188,8 @@ async def _service(task: WorkerTask, keys: Keyring, metrics: Metrics) -> AsyncGe
         )
 
 
-def _health(task: WorkerTask, keys: Keyring, metrics: Metrics) -> Health:
+@contextmanager
+def _health(task: WorkerTask, keys: Keyring, metrics: Metrics, source: KeySource) -> Generator[Health]:
     dsn, folder = task.reach["conninfo"], SealFolder(Path(task.seal))
 
     def connect() -> PostgresEventStore:
@@ -187,26 +202,34 @@ def _health(task: WorkerTask, keys: Keyring, metrics: Metrics) -> Health:
     def findings() -> Iterator[str]:
         return iter(()) if folder.checkpoint() is None else SealCheck(folder).of_the_log()
 
-    numbers = LedgerNumbers(lambda: reader(dsn), sealed_to=sealed_to)
-    checks = (("ledger", ledger_opens(connect)), ("seal", seal_stands(findings)))
-    return Health(checks, MetricsPage(metrics, numbers))
+    def outbox_age(connection: Connection) -> float:
+        return Webhooks(connection, keys=keys, randomness=os.urandom).age_seconds()
+
+    with closing(LedgerNumbers(lambda: reader(dsn), sealed_to=sealed_to, outbox_age=outbox_age)) as numbers:
+        checks = (("ledger", ledger_opens(connect)), ("seal", seal_stands(findings)))
+        at_hand = (("tokens", tokens_can_be_checked(source.keys)),)
+        with closing(Health(checks, MetricsPage(metrics, numbers), at_hand)) as health:
+            yield health
 
 
-async def _bearers(tokens: Tokens, stack: AsyncExitStack) -> Bearers:
-    """Return who knows the callers. Keys of an issuer's address are fetched until the stack ends."""
+def _bearers(tokens: Tokens, source: KeySource) -> Bearers:
     if tokens.development is not None:
-        keys = DevelopmentKeys(Path(tokens.development), clock=time)
-        return Bearers(keys, issuer=ISSUER, audience=AUDIENCE, clock=time)
+        return Bearers(source, issuer=ISSUER, audience=AUDIENCE, clock=time)
+    return Bearers(source, issuer=tokens.issuer, audience=tokens.audience, clock=time)
+
+
+async def _key_source(tokens: Tokens, stack: AsyncExitStack) -> KeySource:
+    """Return where the keys of tokens come from. Those of an issuer's address are fetched until the stack ends."""
+    if tokens.development is not None:
+        return DevelopmentKeys(Path(tokens.development), clock=time)
     told = logs.logger("tokens").warning
-    source: FileKeys | UrlKeys
     if "://" in tokens.jwks:
         client = await stack.enter_async_context(httpx.AsyncClient())
         source = UrlKeys(tokens.jwks, client=client, clock=monotonic, told=told)
         fetching = asyncio.create_task(source.run())
         stack.push_async_callback(_ended, fetching)
-    else:
-        source = FileKeys(Path(tokens.jwks), clock=monotonic, told=told)
-    return Bearers(source, issuer=tokens.issuer, audience=tokens.audience, clock=time)
+        return source
+    return FileKeys(Path(tokens.jwks), clock=monotonic, told=told)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
@@ -225,6 +248,14 @@ def _limits(bounds: Bounds) -> Limits:
     )
 
 
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the process, which would else be killed by the one that it was ended by."""
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield
+
+
 def _server(app: Edge) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
@@ -240,7 +271,7 @@ def _server(app: Edge) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return uvicorn.Server(config)
+    return _Server(config)
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -256,13 +287,17 @@ def _listening(host: str, port: int) -> socket.socket:
 
 
 def _heed_the_end(server: uvicorn.Server) -> None:
-    """End when whoever began this process has gone."""
+    """End on SIGTERM, and when whoever began this process has gone."""
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        server.should_exit = True
 
     def gone() -> None:
         loop.remove_reader(sys.stdin.fileno())
-        server.should_exit = True
+        end()
 
+    loop.add_signal_handler(signal.SIGTERM, end)
     loop.add_reader(sys.stdin.fileno(), gone)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

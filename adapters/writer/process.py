@@ -8,9 +8,10 @@ import sys
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
-from sealbook.adapters.child_process import ChildProcess, heard, say
+from sealbook.adapters.child_process import ChildProcess, heard, ready, say
 from sealbook.adapters.collecting import seldom_collected
 from sealbook.adapters.eventstore.gatherer import Gatherer
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
@@ -28,6 +29,7 @@ from sealbook.domain.kind_document import KindBook
 MODULE = "sealbook.adapters.writer.process"
 PLACE = "writer"
 STOP_SECONDS = 30.0
+READY_SECONDS_MAX = 60.0
 
 
 class WriterProcess(ChildProcess):
@@ -44,10 +46,9 @@ class WriterProcess(ChildProcess):
         task = {"socket": str(path), "reach": reach, "kinds": _said(kinds), "metrics": _said(metrics)}
         super().__init__(MODULE, task)
 
-    def wait_until_ready(self) -> None:
-        """Wait until it listens. Raises Unavailable or LedgerDamaged if it gave up instead."""
-        while not any("ready" in message for message in self.hear()):
-            continue
+    def wait_until_ready(self, *, seconds: float = READY_SECONDS_MAX) -> None:
+        """Wait until it listens. Raises Unavailable or LedgerDamaged if it gave up instead, or hangs."""
+        await_ready(self, seconds=seconds)
 
     def stop(self, *, seconds: float = STOP_SECONDS) -> None:
         """Let it answer what it has taken, and end; one that is not ready in time is killed."""
@@ -55,6 +56,19 @@ class WriterProcess(ChildProcess):
         with suppress(subprocess.TimeoutExpired):
             self.process.wait(seconds)
         self.end()
+
+
+def await_ready(process: ChildProcess, *, seconds: float) -> None:
+    """Wait until a process says that it is ready. Raises Unavailable or LedgerDamaged if it gave up instead.
+
+    One that hangs is ended. Raises Unavailable then, too.
+    """
+    until = monotonic() + seconds
+    while ready([process], wait_seconds=max(0.0, until - monotonic())):
+        if any("ready" in message for message in process.hear()):
+            return
+    process.end()
+    raise Unavailable(f"a process of the service was not ready within {seconds:g} seconds, and was ended")
 
 
 def local_writer(gatherer: Gatherer, *, dsn: str, keys: Keys) -> LocalWriter:
@@ -88,7 +102,14 @@ async def _serve(told: Mapping[str, Any], keys: Keys) -> None:
     dsn = told["reach"]["conninfo"]
     metrics = Metrics(folder=None if told["metrics"] is None else Path(told["metrics"]), process=PLACE)
     kinds = _kinds(told["kinds"])
-    gatherer = Gatherer.open(dsn, keys=keys, randomness=os.urandom, kinds=kinds, told=told_of_batches(metrics))
+    gatherer = Gatherer.open(
+        dsn,
+        keys=keys,
+        randomness=os.urandom,
+        kinds=kinds,
+        told=told_of_batches(metrics),
+        append_took=metrics.append,
+    )
     stopping = asyncio.Event()
     _heed_the_end(stopping)
     async with published(metrics):
