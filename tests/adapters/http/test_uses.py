@@ -10,6 +10,7 @@ import pyotp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pyotp.totp import TOTP
 
 from sealbook.adapters.http.rate_limits import Rate
 from sealbook.adapters.proofs.challenges import message_to_sign, to_base64url
@@ -23,7 +24,7 @@ def code(running: Served, held: Holding, *, steps: int = 0) -> str:
     """Return the code that the holder's phone shows, so many steps from now."""
     assert held.seed_uri is not None
     totp = pyotp.parse_uri(held.seed_uri)
-    assert isinstance(totp, pyotp.TOTP)
+    assert isinstance(totp, TOTP)
     return totp.at(running.clock.now + timedelta(seconds=totp.interval * steps))
 
 
@@ -120,7 +121,7 @@ def test_the_old_seed_ends_when_the_next_is_set(running: Served, alice: Holding)
 
     assert refused(use(running, alice, code(running, alice))) == (403, "bad_proof")
     totp = pyotp.parse_uri(made["provisioning_uri"])
-    assert isinstance(totp, pyotp.TOTP)
+    assert isinstance(totp, TOTP)
     assert use(running, alice, totp.at(running.clock.now)).status_code == 200
 
 
