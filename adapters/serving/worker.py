@@ -291,7 +291,8 @@ def _heed_the_end(server: uvicorn.Server) -> None:
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        server.should_exit = True
+        # By the server's own way, which is how event streams learn of it.
+        server.handle_exit(signal.SIGTERM, None)
 
     def gone() -> None:
         loop.remove_reader(sys.stdin.fileno())
