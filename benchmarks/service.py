@@ -20,7 +20,7 @@ from benchmarks.figure import Figure
 from benchmarks.holders import Applicant, applicants, holders
 from benchmarks.http_load import Served
 from benchmarks.ledger import Bench, bench
-from benchmarks.meter import metered
+from benchmarks.meter import TICKS_A_SECOND, metered
 from benchmarks.plan import Plan
 from benchmarks.processes import spent_seconds
 from benchmarks.service_figures import CONNECTIONS, FEW, MANY, Alone, Cost, Rounds, figures
@@ -91,7 +91,9 @@ class _Ours:
         """Do a load of a server; return what it came to and what it cost."""
         before = spent_seconds(pid)
         served, spent = metered(self._watcher, work)
-        return Cost(served=served, server_seconds=spent_seconds(pid) - before, spent=spent)
+        # At least one step of the kernel's clock, so that there always is a ratio.
+        server_seconds = max(1 / TICKS_A_SECOND, spent_seconds(pid) - before)
+        return Cost(served=served, server_seconds=server_seconds, spent=spent)
 
     def _uses(self, work: Callable[[], Served]) -> Cost:
         recorded = UsesRecorded(self._watcher)

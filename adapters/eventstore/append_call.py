@@ -29,7 +29,7 @@ from sealbook.domain.credential import Credential
 SALT_BYTES = 16
 
 # A row of types a table of the batch, as the function in the DDL names its parameters.
-_TYPES = """
+APPEND_TYPES = """
     smallint boolean
     integer[] uuid[] integer[]
     integer[] uuid[] integer[] integer[] timestamptz[] bytea[]
@@ -39,7 +39,7 @@ _TYPES = """
     integer[] uuid[] integer[] bytea[] text[] uuid[] integer[]
     bytea text bigint bigint boolean
 """.split()  # noqa: SIM905 (a list of 39 lines says less)
-APPEND = f"SELECT * FROM sealbook.append({', '.join(f'%b::{each}' for each in _TYPES)})"  # noqa: S608 (constants)
+APPEND = f"SELECT * FROM sealbook.append({', '.join(f'%b::{each}' for each in APPEND_TYPES)})"  # noqa: S608 (constants)
 
 StoredRow = tuple[UUID, int, bytes, bytes, bytes]
 """An event's stream, version, salt, MAC and body, as its row will have them."""

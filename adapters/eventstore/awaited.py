@@ -5,16 +5,16 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from time import perf_counter
-from typing import Any, assert_never, cast
+from typing import Any, NamedTuple, assert_never, cast
 from uuid import UUID
 
 from psycopg import AsyncConnection
 from psycopg.rows import tuple_row
 
-from sealbook.adapters.eventstore.append_call import APPEND, append_arguments, appended, owner_keys
-from sealbook.adapters.eventstore.columns import register
+from sealbook.adapters.eventstore.append_call import APPEND_TYPES, append_arguments, appended, owner_keys
+from sealbook.adapters.eventstore.columns import Column, register
 from sealbook.adapters.eventstore.load_call import (
-    LOAD,
+    LOAD_TYPES,
     STREAM,
     HeadReader,
     digested,
@@ -30,6 +30,7 @@ from sealbook.adapters.eventstore.postgres import (
     impatient,
     translated,
 )
+from sealbook.adapters.eventstore.prepared import Prepared
 from sealbook.adapters.eventstore.schema import BOOK
 from sealbook.adapters.keys.port import Keys
 from sealbook.application.batch import Append, Hold, KnownPolicies, LetGo, Load, Reply, steps
@@ -42,18 +43,26 @@ TookSeconds = Callable[[float], None]
 """Is told how long the database took for an append, its commit in it."""
 
 
+class _Statements(NamedTuple):
+    load: Prepared
+    append: Prepared
+
+
 class AwaitedStore:
     """One book of a ledger over one connection, for one batch at a time."""
 
     def __init__(
         self,
         connection: AsyncConnection[tuple[Any, ...]],
+        statements: "_Statements",
         *,
         keys: Keys,
         randomness: Callable[[int], bytes],
         took: TookSeconds = lambda _seconds: None,
     ) -> None:
         self._connection = connection
+        self._load = statements.load
+        self._append = statements.append
         self._keys = keys
         self._randomness = randomness
         self._took = took
@@ -73,10 +82,11 @@ class AwaitedStore:
                 await connection.execute("SET TIME ZONE 'UTC'")
                 for statement, arguments in PREPARED_FOR_APPENDS:
                     await connection.execute(statement, arguments)
+                statements = await _prepared(connection)
             except BaseException:
                 await connection.close()
                 raise
-        return cls(connection, keys=keys, randomness=randomness, took=took)
+        return cls(connection, statements, keys=keys, randomness=randomness, took=took)
 
     @property
     def closed(self) -> bool:
@@ -115,7 +125,8 @@ class AwaitedStore:
 
     async def load(self, step: Load) -> Loaded:
         reader, sought = HeadReader(), digested(step.names, keys=self._keys)
-        rows = await self._rows(LOAD, load_arguments(step.streams, sought, step.commands))
+        with translated():
+            rows = await self._load.values(_as_sent(load_arguments(step.streams, sought, step.commands)))
         found = loaded(rows, names=sought, reader=reader)
         return replace(found, heads=await self._up_to_date(found.heads, reader))
 
@@ -128,9 +139,9 @@ class AwaitedStore:
         arguments = append_arguments(
             groups, keys=keys, owned=owned, randomness=self._randomness, whole=step.whole, progress=step.progress
         )
-        begun = perf_counter()
+        sent, begun = _as_sent(arguments), perf_counter()
         with commit_told(self._connection):
-            rows = await (await self._connection.execute(APPEND, arguments, prepare=True, binary=True)).fetchall()
+            rows = await self._append.values(sent)
         self._took(perf_counter() - begun)
         reader, given = HeadReader(), digested([name for group in groups for name in group.names], keys=keys)
         result = appended(rows, sizes=[len(group.events) for group in groups], names=given, reader=reader)
@@ -158,3 +169,27 @@ class AwaitedStore:
         with translated():
             cursor = await self._connection.execute(cast("Any", query), arguments, prepare=True, binary=True)
             return await cursor.fetchall()
+
+
+async def _prepared(connection: AsyncConnection[tuple[Any, ...]]) -> _Statements:
+    return _Statements(
+        load=await Prepared.call(connection, "load", LOAD_TYPES),
+        append=await Prepared.call(connection, "append", APPEND_TYPES),
+    )
+
+
+def _as_sent(arguments: Sequence[object]) -> list[bytes | None]:
+    """Return arguments in their binary form: the book, columns, whether all or nothing. Nothing here imports."""
+    return list(map(_binary, arguments))
+
+
+def _binary(value: object) -> bytes | None:
+    match value:
+        case None | Column():
+            return value
+        case bool():
+            return value.to_bytes()
+        case int():
+            return value.to_bytes(2, "big")
+        case _:
+            raise TypeError(f"no parameter of a batch is a {type(value).__name__}")

@@ -1,8 +1,8 @@
 """The gatherer: concurrent commands share a commit, for a commit costs a flush of the disk.
 
 A lane is a task with a connection. It takes what waits, at most BATCH_MAX commands, carries it out as one
-batch and answers each caller after the commit; what comes meanwhile is the next batch. With two lanes, one
-decides while the other's batch commits. Commands that name the same thing first, in the same way, are never in
+batch and answers each caller after the commit; what comes meanwhile is the next batch. Where many wait, a second
+lane decides while the first one's batch commits. Commands that name the same thing first, in the same way, are never in
 two batches at once; of others, each is decided on what was committed before it.
 """
 
@@ -29,7 +29,7 @@ from sealbook.domain.presets import preset_kinds
 
 BATCH_MAX = 512
 SHARED_FROM = 128
-"""With so many waiting, a lane leaves half to the next: each then has enough to share a commit."""
+"""With so many waiting, two lanes work, and share them: each then has enough for a commit. With fewer, one does."""
 LANES = 2
 WAITING_MAX = 4_096
 """How many commands may wait; the next one is told to come back."""
@@ -240,6 +240,9 @@ class Gatherer:
         batch: list[_Waiting] = []
         kept: list[_Waiting] = []
         count = len(self._waiting)
+        if count < SHARED_FROM and self._idle < len(self._lanes):
+            # They go with what comes until the lane that is at work is free.
+            return batch
         shared = self._idle > 1 and count >= SHARED_FROM
         limit = min(BATCH_MAX, count // self._idle if shared else count)
         while self._waiting and len(batch) < limit:

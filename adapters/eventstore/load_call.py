@@ -17,9 +17,8 @@ from sealbook.application.ports import Head, LedgerDamaged, Loaded, StoredOutcom
 from sealbook.domain.catalogue import RecordedEvent, evolve
 from sealbook.domain.errors import Refusal
 
-LOAD = """
-    SELECT * FROM sealbook.load(%b::smallint, %b::uuid[], %b::text[], %b::bytea[], %b::uuid[], %b::integer[])
-"""
+LOAD_TYPES = ("smallint", "uuid[]", "text[]", "bytea[]", "uuid[]", "integer[]")
+LOAD = f"SELECT * FROM sealbook.load({', '.join(f'%b::{each}' for each in LOAD_TYPES)})"  # noqa: S608 (constants)
 STREAM = """
     SELECT book, position, stream, version, recorded_at, body FROM sealbook.events
     WHERE book = %s AND stream = %s AND version > %s ORDER BY version

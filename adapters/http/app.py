@@ -19,7 +19,7 @@ from sealbook.adapters.http.policies import Policies
 from sealbook.adapters.http.problems import Fault, Problem, response
 from sealbook.adapters.http.proofs import Proofs
 from sealbook.adapters.http.reads import Reads
-from sealbook.adapters.http.secrets import Secrets
+from sealbook.adapters.http.secrets import ISSUE, Secrets
 from sealbook.adapters.http.service import Service
 from sealbook.adapters.http.tail import Tail
 from sealbook.adapters.http.uses import Uses
@@ -58,16 +58,23 @@ def build(service: Service, *, version: str, health: Health, webhooks: Reach, se
         redirect_slashes=False,
         exception_handlers={**dict.fromkeys((*KNOWN, Exception), tell), 405: tell_methods},
     )
-    uses = Uses(service)
+    uses, secrets = Uses(service), Secrets(service)
+
+    async def issue(request: Request) -> Response:
+        await check_query(request)
+        return await secrets.issue(request)
+
     api.router.routes.insert(0, Bare(HOT, uses.use, methods=["POST"]))
     api.router.routes.insert(1, Bare("/v1/uses:batch", uses.batch, methods=["POST"]))
     api.router.routes.insert(2, Bare("/v1/credentials/{id}/challenges", uses.challenge, methods=["POST"]))
+    # An enrollment is in a hurry as well: it is described where the others are, and answered here.
+    api.router.routes.insert(3, Bare(ISSUE.path, issue, methods=["POST"]))
 
     async def authenticated(request: Request) -> None:
         await service.authenticated(request)
 
     for routes in (
-        *(Commands(service), Secrets(service), Erasures(service)),
+        *(Commands(service), secrets, Erasures(service)),
         *(Reads(service), Policies(service), Lists(service)),
         *(Tail(service), Proofs(service, seal), WhatIfJobs(service)),
         WebhookRoutes(service, webhooks),

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from sealbook.adapters.keys import keystore
 from sealbook.adapters.keys.keystore import Bucket, Keystore, ServiceKey, SubjectKey
-from sealbook.adapters.keys.port import KEY_BYTES, KeyClass
+from sealbook.adapters.keys.port import KEY_BYTES, KeyClass, made_with
 from sealbook.adapters.keys.recent import RecentKeys
 from sealbook.adapters.keys.roots import RootKeys
 from sealbook.adapters.keys.working import WorkingKeys
@@ -179,7 +179,11 @@ class Keyring:
         keystore.hold_together(connection)
         of = {subject: bucket_of(subject) for subject in subjects}
         buckets = self._buckets(connection, set(of.values()))
-        rows = [
+        for made in made_with(key_class):
+            keystore.add_subject_keys(connection, self._new(of, buckets, made), made)
+
+    def _new(self, of: Mapping[UUID, int], buckets: Mapping[int, Bucket], key_class: KeyClass) -> list[SubjectKey]:
+        return [
             SubjectKey(
                 subject,
                 wrapped_subject_key(
@@ -193,7 +197,6 @@ class Keyring:
             )
             for subject, number in of.items()
         ]
-        keystore.add_subject_keys(connection, rows, key_class)
 
     def _buckets(self, connection: Connection, numbers: Collection[int]) -> dict[int, Bucket]:
         found = {bucket.bucket: bucket for bucket in keystore.buckets(connection, numbers)}

@@ -2,10 +2,11 @@
 
 import secrets
 from collections.abc import Collection, Mapping
+from itertools import product
 from threading import Lock
 from uuid import UUID
 
-from sealbook.adapters.keys.port import KEY_BYTES, KeyClass
+from sealbook.adapters.keys.port import KEY_BYTES, KeyClass, made_with
 from sealbook.adapters.keys.working import WorkingKeys
 from sealbook.application.names import Name
 
@@ -43,8 +44,8 @@ class MemoryKeys:
     ) -> Mapping[UUID, bytes]:
         with self._lock:
             if create:
-                for subject in set(subjects) - self._destroyed:
-                    self._subject_keys.setdefault((subject, key_class), secrets.token_bytes(KEY_BYTES))
+                for subject, made in product(set(subjects) - self._destroyed, made_with(key_class)):
+                    self._subject_keys.setdefault((subject, made), secrets.token_bytes(KEY_BYTES))
             keys = {subject: self._subject_keys.get((subject, key_class)) for subject in subjects}
         return {subject: key for subject, key in keys.items() if key is not None}
 

@@ -20,6 +20,15 @@ class KeyClass(StrEnum):
     SECRET = "secret"  # noqa: S105 (the name of a class)
 
 
+MADE_TOGETHER = (KeyClass.RECORD, KeyClass.SECRET)
+"""Whoever has a name in the ledger is soon given a secret: one commit makes the keys of both."""
+
+
+def made_with(key_class: KeyClass) -> tuple[KeyClass, ...]:
+    """Return the classes of which keys are made when one of this class is."""
+    return MADE_TOGETHER if key_class in MADE_TOGETHER else (key_class,)
+
+
 class Keys(Protocol):
     """The keys of one ledger.
 
@@ -61,7 +70,8 @@ class Keys(Protocol):
     ) -> Mapping[UUID, bytes]:
         """Return the keys of subjects, each of 32 bytes; one that has none, or whose keys were destroyed, is missing.
 
-        `create` makes keys for those who never had any; they are durable when this returns.
+        `create` makes keys for those who never had any, those of `made_with` at once; they are durable when this
+        returns.
         """
         ...
 

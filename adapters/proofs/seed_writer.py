@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, LiteralString, NamedTuple
 from uuid import UUID
 
 from sealbook.adapters.eventstore.columns import blobs, integers, texts, uuids
-from sealbook.adapters.eventstore.postgres import HOLD_BOOK
+from sealbook.adapters.eventstore.prepared import Prepared
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.keys.awaited import awaited_keys
 from sealbook.adapters.keys.port import KeyClass, Keys
 from sealbook.adapters.proofs.batches import Batches, Connection
 from sealbook.adapters.proofs.seeds import SEED_FIELD, HeldSeed, seed_field
@@ -17,16 +19,8 @@ from sealbook.adapters.vault.sealing import Place, seal, unseal
 from sealbook.application.ports import LedgerDamaged
 
 # A seed that is there stays: it is perhaps that of another request, which is answered with it.
-_PUT: LiteralString = """
-    SELECT held.owner, held.sealed, CASE WHEN held.sealed IS NULL THEN
-        sealbook.vault_put(%b::smallint, new.subject, new.field, new.owner, 'secret', new.sealed)
-    END
-    FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::bytea[])
-        WITH ORDINALITY AS new (subject, field, owner, sealed, place)
-    LEFT JOIN sealbook.vault held
-        ON held.book = %b::smallint AND held.subject = new.subject AND held.field = new.field
-    ORDER BY new.place
-"""
+_PUT = "vault_put_new"
+_PUT_TYPES = ("smallint", "uuid[]", "text[]", "uuid[]", "text", "bytea[]")
 _FORGET: LiteralString = """
     SELECT sealbook.vault_forget(old.book, old.subject, old.field)
     FROM unnest(%b::uuid[], %b::integer[]) AS kept (subject, generation)
@@ -62,6 +56,8 @@ class SecretWriter:
     def __init__(self, dsn: str, *, keys: Keys, randomness: Callable[[int], bytes]) -> None:
         self._keys = keys
         self._randomness = randomness
+        self._read_keys = awaited_keys(keys)
+        self._prepared: Prepared | None = None
         self._batches = Batches[_Put | _Forget, HeldSeed | None](dsn, self._carry_out)
 
     async def put(self, seed: Seed, *, credential: UUID, owner: UUID, generation: int) -> HeldSeed:
@@ -82,6 +78,7 @@ class SecretWriter:
     async def close(self) -> None:
         """Answer who waits, and leave."""
         await self._batches.close()
+        await self._read_keys.close()
 
     async def _carry_out(
         self, connection: Connection, asked: Sequence[_Put | _Forget]
@@ -99,10 +96,9 @@ class SecretWriter:
 
     async def _put(self, connection: Connection, puts: Sequence[_Put]) -> Mapping[Place, HeldSeed | Exception]:
         owners = {each.owner for each in puts}
-        # In a thread: a keystore waits for a disk or a device, and the loop has other callers.
-        keys = await asyncio.to_thread(self._keys.subject_keys, owners, KeyClass.SECRET, create=True)
+        keys = await self._keys_of(owners)
         living = [each for each in puts if each.owner in keys]
-        rows = await _put_rows(connection, self._sealed(living, keys)) if living else []
+        rows = await self._put_rows(connection, self._sealed(living, keys)) if living else []
         kept: dict[Place, HeldSeed | Exception] = {each.place: erased() for each in puts}
         for put, (owner, sealed, done) in zip(living, rows, strict=True):
             if done:
@@ -117,24 +113,30 @@ class SecretWriter:
             for put in puts
         ]
 
+    async def _keys_of(self, owners: AbstractSet[UUID]) -> Mapping[UUID, bytes]:
+        """Return the owners' keys, made where there were none; of the erased there are none."""
+        found = await self._read_keys.subject_keys(owners, KeyClass.SECRET)
+        keyless = owners - found.keys()
+        if not keyless:
+            return found
+        # In a thread: a keystore waits for a disk or a device, and the loop has other callers.
+        made = await asyncio.to_thread(self._keys.subject_keys, keyless, KeyClass.SECRET, create=True)
+        return {**found, **made}
 
-async def _put_rows(connection: Connection, rows: Sequence[tuple[Place, bytes]]) -> list[tuple[Any, ...]]:
-    places, sealed = zip(*rows, strict=True)
-    arguments = [
-        BOOK,
-        uuids([place.subject for place in places]),
-        texts([place.field for place in places]),
-        uuids([place.owner for place in places]),
-        blobs(sealed),
-        BOOK,
-    ]
-    # The book first, by a statement of its own: what the next one sees is what others have put by then. In a
-    # pipeline, so that the book is not held over a way to us and back.
-    async with connection.pipeline(), connection.transaction():
-        for statement, values in HOLD_BOOK:
-            await connection.execute(statement, values)
-        cursor = await connection.execute(_PUT, arguments, prepare=True, binary=True)
-    return await cursor.fetchall()
+    async def _put_rows(self, connection: Connection, rows: Sequence[tuple[Place, bytes]]) -> list[tuple[Any, ...]]:
+        if self._prepared is None or not self._prepared.is_of(connection):
+            self._prepared = await Prepared.call(connection, _PUT, _PUT_TYPES)
+        places, sealed = zip(*rows, strict=True)
+        return await self._prepared.values(
+            [
+                BOOK.to_bytes(2, "big"),
+                uuids([place.subject for place in places]),
+                texts([place.field for place in places]),
+                uuids([place.owner for place in places]),
+                KeyClass.SECRET.encode(),
+                blobs(sealed),
+            ]
+        )
 
 
 def _found(place: Place, owner: UUID, sealed: bytes, keys: Mapping[UUID, bytes]) -> HeldSeed | Exception:

@@ -18,6 +18,7 @@ from psycopg import Connection
 
 from sealbook.adapters.child_process import heard, say
 from sealbook.adapters.collecting import seldom_collected
+from sealbook.adapters.event_loop import event_loop
 from sealbook.adapters.eventstore.gatherer import Gatherer
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.http.app import build
@@ -76,19 +77,13 @@ def main() -> None:
         with (
             closing(keyring_of(task.reach["keys"])) as keys,
             seldom_collected(),
-            asyncio.Runner(loop_factory=_loop) as runner,
+            asyncio.Runner(loop_factory=event_loop) as runner,
         ):
             runner.run(_serve(task, keys))
     except (Unavailable, BadKinds, BadKeySet, BadProxyAddress) as error:
         say({"unavailable": str(error)})
     except LedgerDamaged as error:
         say({"damaged": str(error)})
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    import uvloop
-
-    return uvloop.new_event_loop()
 
 
 async def _serve(task: WorkerTask, keys: Keyring) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sealbook.adapters.child_process import ChildProcess, heard, ready, say
 from sealbook.adapters.collecting import seldom_collected
+from sealbook.adapters.event_loop import event_loop
 from sealbook.adapters.eventstore.gatherer import Gatherer
 from sealbook.adapters.eventstore.postgres import PostgresEventStore
 from sealbook.adapters.keys.port import Keys
@@ -90,8 +91,12 @@ def main() -> None:
     if told is None:
         return
     try:
-        with closing(keyring_of(told["reach"]["keys"])) as keys, seldom_collected():
-            asyncio.run(_serve(told, keys))
+        with (
+            closing(keyring_of(told["reach"]["keys"])) as keys,
+            seldom_collected(),
+            asyncio.Runner(loop_factory=event_loop) as runner,
+        ):
+            runner.run(_serve(told, keys))
     except (Unavailable, BadKinds) as error:
         say({"unavailable": str(error)})
     except LedgerDamaged as error:

@@ -106,11 +106,20 @@ def test_many_get_keys_at_once(keys: Keys) -> None:
     assert keys.subject_keys(subjects, KeyClass.RECORD) == made
 
 
+def test_with_the_key_of_a_record_that_of_secrets_is_made(keys: Keys) -> None:
+    keys.subject_keys([ALICE], KeyClass.RECORD, create=True)
+    keys.subject_keys([BOB], KeyClass.PERSONAL, create=True)
+
+    assert keys.subject_keys([ALICE, BOB], KeyClass.SECRET).keys() == {ALICE}
+    assert keys.subject_keys([ALICE], KeyClass.PERSONAL) == {}
+
+
 def test_what_was_destroyed_stays_destroyed(keys: Keys) -> None:
     keys.subject_keys([ALICE, BOB], KeyClass.PERSONAL, create=True)
     keys.subject_keys([ALICE], KeyClass.RECORD, create=True)
 
-    assert keys.destroy([ALICE, CAROL], position=9) == 2
+    # One of the class personal, and a record's with the secret's that was made beside it.
+    assert keys.destroy([ALICE, CAROL], position=9) == 3
 
     for each in KeyClass:
         assert keys.subject_keys([ALICE, CAROL], each) == {}

@@ -295,7 +295,7 @@ def test_what_there_is_stands_in_the_status(kept_by_file: Kept) -> None:
         epochs_to_destroy=(),
         mac_key_id=2,
         mac_key_ids=(1, 2),
-        subject_keys={"personal": 30, "record": 30},
+        subject_keys={"personal": 30, "record": 30, "secret": 30},
         buckets=len({bucket_of(each) for each in ALL}),
         buckets_to_renew=1,
         destroyed=1,

@@ -531,7 +531,8 @@ def test_a_service_that_is_stopped_leaves_nobody_waiting(within: Within) -> None
             serving.cancel()
             found = await asyncio.gather(first, second, return_exceptions=True)
         assert [type(each) for each in found] == [Unavailable, Unavailable]
-        assert await vault.put(2) == HeldSeed(OWNER, 1, seed(2))
+        # What was cut off was perhaps carried out: then that seed is the one that is kept.
+        assert await vault.put(2) in (HeldSeed(OWNER, 1, seed(1)), HeldSeed(OWNER, 1, seed(2)))
 
     within(work)
 
@@ -539,7 +540,9 @@ def test_a_service_that_is_stopped_leaves_nobody_waiting(within: Within) -> None
 # --- Writing
 
 
-def test_those_who_put_at_once_share_a_commit_and_a_call_of_the_keystore(within: Within, statements: list[int]) -> None:
+def test_those_who_put_at_once_share_a_commit_and_the_calls_of_the_keystore(
+    within: Within, statements: list[int]
+) -> None:
     async def work(vault: Vault) -> None:
         put = [
             vault.writer.put(
@@ -550,7 +553,8 @@ def test_those_who_put_at_once_share_a_commit_and_a_call_of_the_keystore(within:
         kept = await asyncio.gather(*put)
         assert [each.seed for each in kept] == [seed(number) for number in range(50)]
         assert statements == [50]
-        assert vault.keys.asked == [({UUID(int=200 + number) for number in range(50)}, KeyClass.SECRET)]
+        # One to read, and one to make what was not there.
+        assert vault.keys.asked == 2 * [({UUID(int=200 + number) for number in range(50)}, KeyClass.SECRET)]
         assert len(vault.rows()) == 50
 
     within(work)
