@@ -12,7 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 APPEND = b"sealbook.append("
-PREPARE = b'PREPARE "'
+PREPARE_APPEND = b'PREPARE "append" '
 LENGTH_BYTES = 4
 SILENT_SECONDS = 0.3
 
@@ -89,8 +89,9 @@ class _Way:
         """Tell whether a message begins an append; remember under which name the statement was prepared."""
         parts = message[1 + LENGTH_BYTES :].split(b"\0", 2)
         if message[:1] == b"P" and APPEND in parts[1]:
-            by_sql = parts[1].startswith(PREPARE)
-            self._appends.add(parts[1].removeprefix(PREPARE).partition(b'"')[0] if by_sql else parts[0])
+            self._appends.add(parts[0])
+        if message[:1] == b"Q" and parts[0].startswith(PREPARE_APPEND):
+            self._appends.add(b"append")
         return message[:1] == b"B" and parts[1] in self._appends
 
 

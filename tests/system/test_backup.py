@@ -265,7 +265,7 @@ def test_an_older_keystore_is_brought_as_far_as_the_ledger(bank: Bank) -> None:
     bank.ran("Restore", KEYSTORE_BACKUP=str(bank.folder / "older" / "keystore"))
 
     assert not ready(bank)
-    assert "Erased 1 subject, 1 key destroyed" in bank.ran("Look before you serve")
+    assert "Erased 1 subject, 2 keys destroyed" in bank.ran("Look before you serve")
     assert ready(bank)
 
 
