@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from sealbook.adapters.cli import what_if_running, what_if_snapshot
 from sealbook.adapters.cli.output import print_json, print_line, print_table, warn
 from sealbook.adapters.cli.session import (
     AsOfOption,
@@ -31,11 +32,15 @@ from sealbook.domain.values import Kind, SwitchMode
 
 
 def register(app: typer.Typer, composition: Composition) -> None:
-    @app.command()
+    group = typer.Typer(name="whatif", invoke_without_command=True)
+
+    @group.callback(invoke_without_command=True)
     def whatif(
+        context: typer.Context,
         policy: Annotated[
-            list[str], typer.Option("--policy", metavar="FILE", help="FILE, FILE#ID or a preset's id; may be repeated.")
-        ],
+            list[str] | None,
+            typer.Option("--policy", metavar="FILE", help="FILE, FILE#ID or a preset's id; may be repeated."),
+        ] = None,
         facts: Annotated[Path | None, typer.Option(metavar="FILE", help="A facts file instead of the ledger.")] = None,
         as_of: AsOfOption = None,
         switch_at: Annotated[
@@ -51,7 +56,15 @@ def register(app: typer.Typer, composition: Composition) -> None:
         dsn: DsnOption = None,
         keys: KeysOption = None,
     ) -> None:
-        """Replay the history under other policies, after a check of how well the factual one is replayed."""
+        """Replay the history under other policies, after a check of how well the factual one is replayed.
+
+        For a whole bank: snapshot once, then run.
+        """
+        if context.invoked_subcommand is not None:
+            _check_nothing_before(context)
+            return
+        if not policy:
+            raise BadInput("--policy is missing: a what-if needs one, or a command: snapshot, run, rerun")
         switch = moment(switch_at, option="--switch-at")
         if mode is not None and switch is None:
             raise BadInput("--mode says what a switch does: give its moment with --switch-at")
@@ -64,6 +77,21 @@ def register(app: typer.Typer, composition: Composition) -> None:
                 histories, book = histories_of_ledger(opened.store), questions.policies(opened.store)
         run = what_if(scenarios, book=book, as_of=asked)
         _answer(run, histories, each=each, as_json=as_json)
+
+    for commands in (what_if_snapshot, what_if_running):
+        commands.register(group, composition)
+    app.add_typer(group)
+
+
+def _check_nothing_before(context: typer.Context) -> None:
+    """Raise BadInput for an option that stands before the name of a command: it would be lost."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            command = context.invoked_subcommand
+            raise BadInput(
+                f"--{name.removeprefix('as_json').replace('_', '-') or 'json'} stands before {command}: write it after"
+            )
 
 
 def _documents(arguments: list[str]) -> dict[str, RenewalPolicy]:

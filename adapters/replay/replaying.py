@@ -1,0 +1,177 @@
+"""One partition under all policies of a plan: what became of its chains, as figures that add up."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from sealbook.adapters.replay.contract import Mode, Outcomes, Partition, Recorded
+from sealbook.adapters.replay.figures import (
+    CUSTOMERS,
+    PER_CHAIN,
+    Ground,
+    Numbers,
+    Partial,
+    by_group,
+    columns,
+    differing,
+)
+from sealbook.adapters.replay.plan import Concerned, Histories, Plan
+from sealbook.adapters.replay.sampling import sampled, weights
+from sealbook.adapters.replay.selecting import Rows, taken, taken_uses
+from sealbook.adapters.replay.self_check import compared
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """The chains of a partition that fare otherwise under a policy; `rows` is where they stand in it."""
+
+    policy: int
+    rows: Rows
+    customer: Numbers
+    in_force: dict[str, Any]
+    under: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """The figures of a partition, and, where names are asked for, who changes."""
+
+    partial: Partial
+    changed: tuple[Changed, ...] = ()
+
+
+def replayed(histories: Histories, number: int, plan: Plan) -> Replayed:
+    """Replay a partition under every policy of the plan."""
+    whole = histories.read(number, attempts=True, days=False)
+    factual = replace(whole, facts=histories.read(number, attempts=False, days=False, in_fact=True).facts)
+    rows = np.arange(whole.chains)
+    if plan.share is not None:
+        rows = np.flatnonzero(sampled(whole.customer, share=plan.share, seed=plan.seed))
+    work = _Work(plan, taken(whole, rows), taken(factual, rows), rows)
+    recorded = histories.recorded(number)
+    mine = Recorded(renewals=taken_uses(recorded.renewals, rows), lapses=taken_uses(recorded.lapses, rows))
+    return work.done(mine)
+
+
+class _Work:
+    """The work on one partition. The figures fill up, policy by policy."""
+
+    def __init__(self, plan: Plan, partition: Partition, factual: Partition, rows: Rows) -> None:
+        resamples = plan.shape.resamples
+        drawn = weights(partition.customer, seed=plan.seed, resamples=resamples)
+        self.plan = plan
+        self.partition = partition
+        self.factual = factual
+        self.rows = rows
+        self.ground = Ground(partition=partition, shape=plan.shape, weights=drawn)
+        self.partial = Partial.empty(plan.shape, policies=len(plan.policies))
+        self.changed: list[Changed] = []
+        self.in_force_more: dict[Mode, tuple[Rows, Numbers]] = {}
+
+    def done(self, recorded: Recorded) -> Replayed:
+        everyone = np.arange(self.partition.chains)
+        in_force = self._in_force(everyone, self.plan.shown)
+        self.partial.chains[...] = self.partition.chains
+        self.partial.customers[...] = len(self.ground.firsts)
+        self.partial.chains_resampled[...] = self.ground.weights.sum(axis=1)
+        check, by_month = compared(recorded, in_force, self.plan)
+        self.partial.check[...] = check
+        self.partial.recorded_by_month[...] = by_month
+        metrics = self._enter(0, in_force)
+        locked = np.flatnonzero(in_force.lockouts > 0)
+        for mode in self.plan.others if len(locked) else ():
+            more = self._more(locked, self._in_force(locked, mode), metrics)
+            self.in_force_more[mode] = locked, more
+            self._add(0, mode, locked, more)
+        for concerned in self.plan.concerned():
+            self._replay(concerned, in_force)
+        return Replayed(partial=self.partial, changed=tuple(self.changed))
+
+    def _in_force(self, rows: Rows, mode: Mode) -> Outcomes:
+        """Return what became of chains under the policy that was in force for each."""
+        outcomes = _nothing(len(rows), self.plan.shape.months)
+        codes: list[int] = np.unique(self.partition.policy[rows]).tolist()
+        for code in codes:
+            mine = np.flatnonzero(self.partition.policy[rows] == code)
+            engine, policy = self.plan.engines_in_force[code], self.plan.in_force[code]
+            (found,) = engine.replay(taken(self.factual, rows[mine]), [policy], self.plan.question(mode))
+            _put(outcomes, mine, found)
+        return outcomes
+
+    def _replay(self, concerned: Concerned, in_force: Outcomes) -> None:
+        rows = concerned.rows(self.partition, self.plan)
+        part = taken(self.partition, rows)
+        policies = [self.plan.policies[number] for number in concerned.numbers]
+        rest = np.setdiff1d(np.arange(self.partition.chains), rows)
+        months_of_rest = self._in_force(rest, self.plan.shown).by_month
+        shown = concerned.engine.replay(part, policies, self.plan.question(self.plan.shown))
+        for number, policy, found in zip(concerned.numbers, policies, shown, strict=True):
+            outcomes = found
+            if len(rest):
+                outcomes = _copied(in_force, by_month=months_of_rest)
+                _put(outcomes, rows, found)
+            metrics = self._enter(number + 1, outcomes)
+            self._compare(number, outcomes, in_force)
+            locked = np.flatnonzero(found.lockouts > 0)
+            for mode in self.plan.others if len(locked) else ():
+                # How people behave after a lock-out changes nothing for whom the policy never locks out.
+                (other,) = concerned.engine.replay(taken(part, locked), [policy], self.plan.question(mode))
+                self._add(number + 1, mode, rows[locked], self._more(rows[locked], other, metrics))
+            for mode, (of, more) in self.in_force_more.items():
+                mine = np.isin(of, rest)
+                self._add(number + 1, mode, of[mine], more[:, mine])
+
+    def _enter(self, number: int, outcomes: Outcomes) -> Numbers:
+        """Count what is shown of a policy. Until the other modes are counted, they are the same."""
+        metrics = columns(self.ground, outcomes)
+        partial = self.partial
+        partial.totals[number] = metrics.sum(axis=1)
+        if self.plan.shape.resamples:
+            partial.resampled[number] = (self.ground.weights @ metrics.T).T
+        partial.groups[number] = by_group(self.ground, metrics, outcomes.lockouts > 0)
+        partial.truncated[number] = metrics[:, self.partition.truncated].sum(axis=1)
+        partial.by_month[number] = outcomes.by_month
+        return metrics
+
+    def _more(self, rows: Rows, outcomes: Outcomes, metrics: Numbers) -> Numbers:
+        """Return by how much the metrics of chains differ from those shown where people behave otherwise."""
+        more = columns(self.ground, outcomes, rows) - metrics[:, rows]
+        # A customer who is locked out is locked out for the first time before he can behave in any way.
+        more[CUSTOMERS] = 0
+        return more
+
+    def _add(self, number: int, mode: Mode, rows: Rows, more: Numbers) -> None:
+        self.partial.totals[number, mode] += more.sum(axis=1)
+        if self.plan.shape.resamples:
+            self.partial.resampled[number, mode] += (self.ground.weights[:, rows] @ more.T).T
+
+    def _compare(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
+        unlike = np.flatnonzero(differing(outcomes, in_force))
+        self.partial.changed[number + 1] = len(unlike)
+        if self.plan.naming and len(unlike):
+            self.changed.append(
+                Changed(
+                    policy=number,
+                    rows=self.rows[unlike],
+                    customer=self.partition.customer[unlike],
+                    in_force={name: getattr(in_force, name)[unlike] for name in PER_CHAIN},
+                    under={name: getattr(outcomes, name)[unlike] for name in PER_CHAIN},
+                )
+            )
+
+
+def _nothing(chains: int, months: int) -> Outcomes:
+    counts = {name: np.zeros(chains, np.int32) for name in PER_CHAIN if name != "valid"}
+    return Outcomes(**counts, valid=np.zeros(chains, bool), by_month=np.zeros((months, 2), np.int64))
+
+
+def _copied(outcomes: Outcomes, *, by_month: Numbers) -> Outcomes:
+    return Outcomes(**{name: getattr(outcomes, name).copy() for name in PER_CHAIN}, by_month=by_month.copy())
+
+
+def _put(outcomes: Outcomes, rows: Rows, found: Outcomes) -> None:
+    """Write what was found of some chains over what stands there; what is by month adds up."""
+    for name in PER_CHAIN:
+        getattr(outcomes, name)[rows] = getattr(found, name)
+    outcomes.by_month[...] += found.by_month

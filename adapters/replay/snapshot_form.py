@@ -1,0 +1,191 @@
+"""The form of a replay snapshot: a Parquet file, a row a chain, a row group a partition; and its digest.
+
+Attempts and facts are lists of seconds, so a column is already what an engine reads. The days are derived from
+the attempts and kept beside them: an engine that needs no more reads a tenth.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from sealbook.adapters.replay.contract import UseClasses
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, listed
+from sealbook.domain.policy_document import RenewalPolicy
+
+SCHEMA = 1
+"""Grows with every change of the columns or of what stands in them."""
+CHAINS_A_PARTITION = 32_768
+CODES_MAX, POLICIES_MAX = 2**8, 2**16
+OWN_SWITCH = np.uint32(2**31)
+"""Marks a switch that the policy in force made by itself: a replay of another policy has no part in it."""
+METADATA = b"sealbook.replay"
+
+_SCALARS = {
+    "key": arrow.uint64(),
+    "customer": arrow.int64(),
+    "kind": arrow.uint8(),
+    "holder": arrow.uint8(),
+    "channel": arrow.uint8(),
+    "policy": arrow.uint16(),
+    "imported": arrow.bool_(),
+    "issued_at": arrow.int32(),
+}
+_TEXTS = {"name": arrow.string(), "members": arrow.list_(arrow.string())}
+LISTS = {
+    "accepted": arrow.int32(),
+    "accepted_class": arrow.uint8(),
+    "refused": arrow.int32(),
+    "refused_class": arrow.uint8(),
+    "fact_at": arrow.int32(),
+    "fact_kind": arrow.uint8(),
+    "fact_place": arrow.int32(),
+    "fact_detail": arrow.uint32(),
+    "renewals": arrow.int32(),
+    "lapses": arrow.int32(),
+}
+KNOWN = arrow.schema({**_SCALARS, **_TEXTS, **{name: arrow.list_(each) for name, each in LISTS.items()}})
+"""What is known of chains. `members` are the names of the credentials that followed the first, whose name is `name`."""
+
+
+class BadSnapshot(Exception):
+    """A snapshot that cannot be read, made or gone on with. The message is one line and names it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What holds for all chains of a snapshot.
+
+    `source` tells the ledger or file from others. Attempts lie in [`first_attempt`, `last_attempt`], in seconds;
+    without any, both are 0. `later` is how many events were left out because they lie after `as_of`.
+    """
+
+    source: str
+    position: int | None
+    as_of: datetime
+    later: int
+    first_attempt: int
+    last_attempt: int
+    kinds: tuple[str, ...]
+    holders: tuple[str, ...]
+    channels: tuple[str, ...]
+    use_classes: UseClasses
+    policies: tuple[RenewalPolicy, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a snapshot says of itself. `groups` are the checksums of its partitions' content."""
+
+    known: Known
+    chains: int
+    customers: int
+    attempts: int
+    truncated: int
+    groups: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that is said and the content of all partitions, in hexadecimal."""
+        return hashlib.sha256(_written(self).encode()).hexdigest()
+
+    def metadata(self) -> dict[bytes, bytes]:
+        return {METADATA: json.dumps({"digest": self.digest, "said": _written(self)}).encode()}
+
+
+def said_in(metadata: dict[bytes, bytes] | None) -> Said:
+    """Return what a snapshot says of itself. Raises BadSnapshot without the file's name."""
+    stored = (metadata or {}).get(METADATA)
+    if stored is None:
+        raise BadSnapshot("not a replay snapshot")
+    try:
+        outer: dict[str, str] = json.loads(stored)
+        inner: dict[str, Any] = json.loads(outer["said"])
+        if inner["schema"] != SCHEMA:
+            raise BadSnapshot(f"a snapshot of schema {inner['schema']}, this version reads {SCHEMA}: make it anew")
+        said = _read(inner)
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadSnapshot("a damaged snapshot: what it says of itself cannot be read") from error
+    if said.digest != outer["digest"]:
+        raise BadSnapshot("a damaged snapshot: its digest is not that of what it says of itself")
+    return said
+
+
+def _written(said: Said) -> str:
+    known = said.known
+    document = {
+        "schema": SCHEMA,
+        "source": known.source,
+        "position": known.position,
+        "as_of": known.as_of.isoformat(),
+        "later": known.later,
+        "first_attempt": known.first_attempt,
+        "last_attempt": known.last_attempt,
+        "kinds": known.kinds,
+        "holders": known.holders,
+        "channels": known.channels,
+        "use_classes": known.use_classes.of,
+        "policies": [policy.document for policy in known.policies],
+        "chains": said.chains,
+        "customers": said.customers,
+        "attempts": said.attempts,
+        "truncated": said.truncated,
+        "groups": said.groups,
+    }
+    return json.dumps(document, sort_keys=True)
+
+
+def _read(said: dict[str, Any]) -> Said:
+    known = Known(
+        source=said["source"],
+        position=said["position"],
+        as_of=datetime.fromisoformat(said["as_of"]),
+        later=said["later"],
+        first_attempt=said["first_attempt"],
+        last_attempt=said["last_attempt"],
+        kinds=tuple(said["kinds"]),
+        holders=tuple(said["holders"]),
+        channels=tuple(said["channels"]),
+        use_classes=UseClasses(of=tuple((channel, purpose) for channel, purpose in said["use_classes"])),
+        policies=tuple(RenewalPolicy.model_validate_json(each) for each in said["policies"]),
+    )
+    return Said(
+        known=known,
+        chains=said["chains"],
+        customers=said["customers"],
+        attempts=said["attempts"],
+        truncated=said["truncated"],
+        groups=tuple(said["groups"]),
+    )
+
+
+def content_checksum(table: Table) -> str:
+    """Return the SHA-256 of what a table of known chains says, however it is stored."""
+    digest = hashlib.sha256()
+    for name in _SCALARS:
+        digest.update(np.ascontiguousarray(flat(table[name])).tobytes())
+    for name in _TEXTS:
+        digest.update(json.dumps(table[name].to_pylist()).encode())
+    for name in LISTS:
+        begin, values = listed(table[name])
+        digest.update(begin.tobytes())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()
+
+
+def plain_only(use_classes: UseClasses) -> bool:
+    return len(use_classes.of) == 1
+
+
+def nothing_known() -> Table:
+    return KNOWN.empty_table()
+
+
+def check_room(held: Sequence[object], most: int, what: str) -> None:
+    """Raise BadSnapshot when no more fit."""
+    if len(held) >= most:
+        raise BadSnapshot(f"more than {most:,} different {what}: a snapshot has no numbers left for them")
