@@ -7,7 +7,20 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import inf
 
-from benchmarks import cost, grown, importing, memory, queries, rebuilding, report, sealing, service, uses
+from benchmarks import (
+    cost,
+    grown,
+    importing,
+    memory,
+    queries,
+    rebuilding,
+    recovery,
+    report,
+    sealing,
+    service,
+    uses,
+    what_if,
+)
 from benchmarks.figure import Figure
 from benchmarks.plan import Plan
 
@@ -31,6 +44,8 @@ BENCHMARKS = {
     "report": Benchmark(report.run, Plan(rounds=3, seconds=0, size=1_000_000), "credentials, of 12 events each"),
     "seal": Benchmark(sealing.run, Plan(rounds=5, seconds=0, size=85_000), "credentials, of 12 events each"),
     "service": Benchmark(service.run, Plan(rounds=5, seconds=3, size=100_000), "holders of one-time codes"),
+    "recovery": Benchmark(recovery.run, Plan(rounds=5, seconds=3, size=100_000), "holders of one-time codes"),
+    "whatif": Benchmark(what_if.run, Plan(rounds=3, seconds=0, size=1_000_000), "chains of credentials"),
     "memory": Benchmark(memory.run, Plan(rounds=1, seconds=30, size=200_000), "credentials, and lines imported"),
 }
 
