@@ -46,6 +46,10 @@ class Wiring:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    @property
+    def version(self) -> str:
+        return __version__
+
     def now(self) -> datetime:
         return datetime.now(UTC)
 

@@ -1,5 +1,6 @@
 """One server a test session, one database a test, cloned from a template that is made once."""
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -24,20 +25,28 @@ from sealbook.adapters.keys import keystore
 from sealbook.adapters.keys.file_root import FileRoot
 from sealbook.adapters.keys.memory import MemoryKeys
 from sealbook.adapters.keys.pkcs11_token import TokenPlace
-from sealbook.adapters.keys.port import KEY_BYTES, Keys
+from sealbook.adapters.keys.port import Keys
 from sealbook.adapters.keys.working import WorkingKeys
 from sealbook.adapters.postgres.server import EmbeddedServer
+from tests import secrets_watch
+from tests.secrets_known import Kind
 
 TOKEN, PIN = "sealbook", "geheim-5678"
 LEDGER_ID = UUID(int=0x1ED6E6)
 WORKING_KEYS = WorkingKeys(
-    mac_keys={1: b"m" * KEY_BYTES},
+    # No bytes that could stand in a text by chance.
+    mac_keys={1: hashlib.sha256(b"mac").digest()},
     mac_key_id=1,
-    name_keys={1: b"n" * KEY_BYTES},
+    name_keys={1: hashlib.sha256(b"name").digest()},
     name_key_id=1,
-    command_key=b"c" * KEY_BYTES,
+    command_key=hashlib.sha256(b"command").digest(),
 )
 KEYS = MemoryKeys(WORKING_KEYS)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    keys = (*WORKING_KEYS.mac_keys.values(), *WORKING_KEYS.name_keys.values(), WORKING_KEYS.command_key)
+    secrets_watch.begin(config, secrets={PIN: Kind.PASSWORD, **dict.fromkeys(keys, Kind.KEY)})
 
 
 class Server(Protocol):

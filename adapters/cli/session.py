@@ -99,6 +99,11 @@ class OpenLedger:
 class Composition(Protocol):
     """What the composition root can do for a command."""
 
+    @property
+    def version(self) -> str:
+        """The version of Sealbook."""
+        ...
+
     def open(
         self, place: Place, *, create: bool = False, reconciling: bool = False
     ) -> AbstractContextManager[OpenLedger]:

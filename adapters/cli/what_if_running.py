@@ -51,7 +51,7 @@ class Files:
 
 
 def register(whatif: typer.Typer, composition: Composition) -> None:
-    version = str(getattr(composition, "version", "unknown"))
+    version = composition.version
 
     @whatif.command()
     def run(

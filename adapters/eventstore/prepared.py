@@ -5,6 +5,7 @@ conversions and in looking the statement up; here arguments and values stay the 
 """
 
 import asyncio
+import select
 from collections.abc import Sequence
 from typing import Any, LiteralString
 
@@ -110,13 +111,28 @@ class Prepared:
         if reply is None or reply.done():
             return
         try:
-            self._pgconn.consume_input()
-            while not self._pgconn.is_busy():
-                result = self._pgconn.get_result()
-                if result is None:
-                    if self._result is not None:
-                        reply.set_result(self._result)
-                    return
-                self._result = result
+            self._take(reply)
+            # Of a line that broke, the loop may tell once only, together with the last words of the server: what is
+            # left of it is read to its end, which raises.
+            while not reply.done() and _hung_up(self._pgconn.socket):
+                self._take(reply)
         except psycopg.OperationalError as error:
             reply.set_exception(psycopg.OperationalError(_BROKEN).with_traceback(error.__traceback__))
+
+    def _take(self, reply: "asyncio.Future[PGresult]") -> None:
+        """Read what has come. Raises psycopg.OperationalError at the end of the line."""
+        self._pgconn.consume_input()
+        while not self._pgconn.is_busy():
+            result = self._pgconn.get_result()
+            if result is None:
+                if self._result is not None:
+                    reply.set_result(self._result)
+                return
+            self._result = result
+
+
+def _hung_up(descriptor: int) -> bool:
+    poll = select.poll()
+    # Asked for nothing, it tells of errors and of hang-ups only.
+    poll.register(descriptor, 0)
+    return bool(poll.poll(0))

@@ -92,7 +92,8 @@ class Partition:
     `key` tells chains apart in every partition, for what depends on chance. `kind`, `holder`, `channel` and `policy`,
     the one in force at the first issue, are numbers that the snapshot gives a meaning. `truncated` are those that
     were issued before what is known of their uses begins. `accepted` and `refused` are the attempts as they went in
-    fact; refused are only those that the policy in force refused. What was not asked for is missing: attempts, days.
+    fact; refused are those that failed because the credential was not valid, and for no fault of their own. What was
+    not asked for is missing: attempts, days.
     """
 
     key: NDArray[np.uint64]

@@ -1,5 +1,6 @@
 """Reading a replay snapshot, a partition at a time."""
 
+import os
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -139,7 +140,8 @@ def opened(path: Path) -> Snapshot:
     except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
         raise BadSnapshot(f"{path}: not a replay snapshot, or one that was cut off") from error
     except OSError as error:
-        raise BadSnapshot(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
+        why = "cannot be read" if error.errno is None else os.strerror(error.errno).lower()
+        raise BadSnapshot(f"{path}: {why}") from error
     try:
         said = said_in(file.metadata.metadata)
     except BadSnapshot as bad:

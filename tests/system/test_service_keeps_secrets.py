@@ -7,7 +7,7 @@ of the ledger and of its keystore. It is looked for as it is, and in the forms t
 import base64
 import json
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -30,6 +30,7 @@ from sealbook.adapters.http.access import Role
 from sealbook.adapters.keys.keystore import DATABASE_SUFFIX
 from sealbook.adapters.proofs.challenges import from_base64url, message_to_sign, to_base64url
 from tests.conftest import KeptKeys, Server
+from tests.secrets_known import forms
 from tests.system.serving import REPOSITORY, Serving, held, kept, serving
 
 NAME, NEW_NAME, IDENTITY = "Quirinus Zephyr 88-3141", "Quirinus Zephyr-Oddly 88-3141", "760229-1928374"
@@ -79,27 +80,6 @@ class Life:
             # Not within a number, an id or a fraction of a second.
             if re.search(rb"(?<![0-9a-fA-F.\\-])%s(?![0-9a-fA-F-])" % code.encode(), text)
         }
-
-
-def forms(value: bytes) -> Iterator[bytes]:
-    """Give a value as it is, in UTF-16, as hexadecimal digits and in base64, wherever in a longer text it stands."""
-    texts = [value]
-    try:
-        texts.append(value.decode().encode("utf-16-le"))
-        yield json.dumps(value.decode()).strip('"').encode()
-    except UnicodeDecodeError:
-        yield repr(value)[2:-1].encode()
-    for text in texts:
-        yield text
-        yield text.hex().encode()
-        yield text.hex().upper().encode()
-        yield base64.b32encode(text).rstrip(b"=")
-        for before in range(3):
-            encoded = base64.b64encode(bytes(before) + text + bytes(2))
-            # The first and last characters hold bits of the neighbours as well.
-            inner = encoded[-(-before * 8 // 6) : (before + len(text)) * 8 // 6]
-            yield inner
-            yield inner.translate(bytes.maketrans(b"+/", b"-_"))
 
 
 class Recorded:

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, cast
 from uuid import UUID, uuid4
 
 import schemathesis
+from schemathesis.core import NotSet
 from schemathesis.core.parameters import ParameterLocation
 
 # Of any operation; what is known of it is not typed.
@@ -53,7 +54,8 @@ def _make_possible(case: Case) -> None:
     ):
         # The staff says why it looks, an app need not.
         _headers(case).setdefault(REASON, "complaint 7")
-    if not case.meta.is_negative_at(ParameterLocation.BODY):
+    # No body, where none is asked for, would be taken for a wrong one if it was set anew.
+    if not isinstance(case.body, NotSet) and not case.meta.is_negative_at(ParameterLocation.BODY):
         case.body = _whole(case.body)
 
 
