@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.calendar_tables import DAYS_BEFORE_2000
-from sealbook.adapters.replay.contract import Days, Outcomes, Partition, Question, UseClasses, Uses
+from sealbook.adapters.replay.contract import NEVER, Days, Moments, Outcomes, Partition, Question, UseClasses, Uses
 from sealbook.adapters.replay.csr import check, columns_of
 from sealbook.adapters.replay.kernel_block import Columns, replay_chains, room
 from sealbook.adapters.replay.kernel_days import BITS_PER_WORD, SECONDS_PER_DAY, Bits, replay_days, room_for, set_days
@@ -77,18 +77,41 @@ def _read(
             raise ValueError("the partition was read without its attempts, and they are needed here")
         none = Uses(begin=np.zeros(partition.chains + 1, np.int64), at=np.empty(0, np.int32))
         columns = columns_of(replace(partition, accepted=none, refused=none), classes)
-        return columns, _bits(partition.days, ~partition.days.refused), odd
+        return columns, _given(partition.days), odd
     columns = columns_of(partition, classes)
-    # Days that the partition has may hold attempts after the moment that is asked about: these are made anew.
-    attempts = np.concatenate([partition.accepted.at, partition.refused.at])
-    first_day, last_day = (int(attempts.min()), int(attempts.max())) if len(attempts) else (0, 0)
-    first_day, last_day = first_day // SECONDS_PER_DAY, last_day // SECONDS_PER_DAY
-    shape = (partition.chains, (last_day - first_day) // BITS_PER_WORD + 1)
-    bits = Bits(first_day + DAYS_BEFORE_2000, np.zeros(shape, np.uint64), np.zeros(shape, np.uint64))
-    set_days(columns, question.until, bits, odd)
+    if partition.days is None:
+        bits, since = _none(partition.chains, np.concatenate([partition.accepted.at, partition.refused.at])), -NEVER
+    else:
+        bits = _given(partition.days)
+        since = _cut(bits, question.until)
+    set_days(columns, since, question.until, bits, odd)
     return columns, bits, odd
 
 
-def _bits(days: Days, accepted: NDArray[np.uint64]) -> Bits:
+def _none(chains: int, attempts: Moments) -> Bits:
+    """Return room for the days of so many chains with these attempts, no day set."""
+    first, last = (int(attempts.min()), int(attempts.max())) if len(attempts) else (0, 0)
+    first_day = first // SECONDS_PER_DAY
+    words = (last // SECONDS_PER_DAY - first_day) // BITS_PER_WORD + 1
+    shape = (chains, words)
+    return Bits(first_day + DAYS_BEFORE_2000, np.zeros(shape, np.uint64), np.zeros(shape, np.uint64))
+
+
+def _given(days: Days) -> Bits:
+    # Copies: aligned, of one type for compiled code, and free to be changed.
     attempted = np.array(days.attempted, np.uint64, order="C")
-    return Bits(days.first_day + DAYS_BEFORE_2000, attempted, attempted & accepted)
+    return Bits(days.first_day + DAYS_BEFORE_2000, attempted, attempted & ~days.refused)
+
+
+def _cut(bits: Bits, until: int) -> int:
+    """Take the day away that a moment cuts in two, and return when it begins; NEVER if no known day is cut.
+
+    Its bits may be those of attempts after `until`. Days that lie wholly after it do no harm: nobody looks at them.
+    """
+    since = until // SECONDS_PER_DAY * SECONDS_PER_DAY
+    word, bit = divmod(since // SECONDS_PER_DAY + DAYS_BEFORE_2000 - bits.first_day, BITS_PER_WORD)
+    if until == since + SECONDS_PER_DAY - 1 or not 0 <= word < bits.attempted.shape[1]:
+        return NEVER
+    for words in (bits.attempted, bits.accepted):
+        words[:, word] &= ~np.uint64(1 << bit)
+    return since

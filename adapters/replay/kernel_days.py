@@ -17,6 +17,7 @@ from sealbook.adapters.replay.calendar_tables import (
     tick_of,
 )
 from sealbook.adapters.replay.compiled import compiled, kept
+from sealbook.adapters.replay.contract import NEVER
 from sealbook.adapters.replay.kernel_block import Columns
 from sealbook.adapters.replay.kernel_world import (
     EXPOSED_DAYS,
@@ -79,41 +80,65 @@ def room_for(bits: Bits) -> Gaps:
 
 
 @kept
-def set_days(columns: Columns, until: int, bits: Bits, odd: NDArray[np.bool_]) -> None:
-    """Set the days on which chains were used until a moment; mark the chains that days do not tell all of.
+def set_days(columns: Columns, since: int, until: int, bits: Bits, odd: NDArray[np.bool_]) -> None:
+    """Set the days on which chains were used from one moment to another; mark the chains that days do not tell all of.
 
-    Those are chains with other facts, and with a day on which an attempt passed after the first was refused.
+    Those are chains with other facts, and with a day on which an attempt passed after the first was refused. With
+    `since` after `until`, no day is set. Days outside `bits` must not have attempts between the two.
     """
     for chain in range(len(columns.issued_at)):
         odd[chain] = columns.fact_begin[chain + 1] > columns.fact_begin[chain]
-        for each in range(columns.accepted_begin[chain], columns.accepted_begin[chain + 1]):
-            if columns.accepted_at[each] > until:
-                break
-            day = columns.accepted_at[each] // SECONDS_PER_DAY + DAYS_BEFORE_2000 - bits.first_day
-            bits.attempted[chain, day >> 6] |= np.uint64(1) << np.uint64(day & 63)
-            bits.accepted[chain, day >> 6] |= np.uint64(1) << np.uint64(day & 63)
+        if since <= until:
+            begin, end = columns.accepted_begin[chain], columns.accepted_begin[chain + 1]
+            _set(columns.accepted_at, begin, end, since, until, chain, bits.first_day, bits.attempted)
+            _set(columns.accepted_at, begin, end, since, until, chain, bits.first_day, bits.accepted)
+            begin, end = columns.refused_begin[chain], columns.refused_begin[chain + 1]
+            _set(columns.refused_at, begin, end, since, until, chain, bits.first_day, bits.attempted)
         for each in range(columns.refused_begin[chain], columns.refused_begin[chain + 1]):
             at = columns.refused_at[each]
-            if at > until:
+            if at > until or odd[chain]:
                 break
-            day = at // SECONDS_PER_DAY + DAYS_BEFORE_2000 - bits.first_day
-            if (bits.accepted[chain, day >> 6] >> np.uint64(day & 63)) & np.uint64(1):
-                odd[chain] |= _first_accepted(columns, chain, day + bits.first_day) > at
-            bits.attempted[chain, day >> 6] |= np.uint64(1) << np.uint64(day & 63)
+            day = at // SECONDS_PER_DAY
+            first = _first_accepted(columns, chain, day + DAYS_BEFORE_2000)
+            odd[chain] = at < first <= until and first // SECONDS_PER_DAY == day
+
+
+@compiled
+def _set(
+    moments: NDArray[np.int32],
+    begin: int,
+    end: int,
+    since: int,
+    until: int,
+    chain: int,
+    first_day: int,
+    words: NDArray[np.uint64],
+) -> None:
+    for each in range(_first(moments, begin, end, since), end):
+        if moments[each] > until:
+            break
+        place = moments[each] // SECONDS_PER_DAY + DAYS_BEFORE_2000 - first_day
+        words[chain, place >> 6] |= np.uint64(1) << np.uint64(place & 63)
+
+
+@compiled
+def _first(moments: NDArray[np.int32], low: int, high: int, moment: int) -> int:
+    """Return where in [low, high) the moments from `moment` on begin."""
+    while low < high:
+        middle = (low + high) // 2
+        if moments[middle] < moment:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @compiled
 def _first_accepted(columns: Columns, chain: int, day: int) -> int:
-    """Return the first accepted attempt of a day that has one."""
-    moment = (day - DAYS_BEFORE_2000) * SECONDS_PER_DAY
-    low, high = columns.accepted_begin[chain], columns.accepted_begin[chain + 1]
-    while low < high:
-        middle = (low + high) // 2
-        if columns.accepted_at[middle] < moment:
-            low = middle + 1
-        else:
-            high = middle
-    return int(columns.accepted_at[low])
+    """Return the first accepted attempt from a day on, NEVER if there is none."""
+    moment, end = (day - DAYS_BEFORE_2000) * SECONDS_PER_DAY, columns.accepted_begin[chain + 1]
+    found = _first(columns.accepted_at, columns.accepted_begin[chain], end, moment)
+    return int(columns.accepted_at[found]) if found < end else NEVER
 
 
 @kept
@@ -144,17 +169,42 @@ def replay_days(
 @compiled
 def _find_gaps(bits: Bits, begin: int, size: int, gaps: Gaps, world: World) -> None:
     filled = 0
+    # Two uses in one word are at most 63 days apart. Where that exposes nobody, its first and its last use tell all.
+    inside = world.exposed_after_days < BITS_PER_WORD - 2
     for each in range(size):
         gaps.begin[each] = filled
         last = -NEVER_DAY
-        while last < NEVER_DAY:
-            use = _next(bits.attempted, begin + each, bits.first_day, last + 1, NEVER_DAY - 1)
-            if use - 1 > last + world.exposed_after_days:
-                gaps.after[filled] = last
-                gaps.until[filled] = use - 1
-                filled += 1
-            last = use
+        for word in range(bits.attempted.shape[1]):
+            left = bits.attempted[begin + each, word]
+            start = bits.first_day + word * BITS_PER_WORD
+            while left != 0:
+                use = start + _lowest(left)
+                if use - 1 > last + world.exposed_after_days:
+                    gaps.after[filled] = last
+                    gaps.until[filled] = use - 1
+                    filled += 1
+                last = use if inside else start + _highest(left)
+                left = left & (left - np.uint64(1)) if inside else np.uint64(0)
+        if last + world.exposed_after_days < NEVER_DAY - 1:
+            gaps.after[filled] = last
+            gaps.until[filled] = NEVER_DAY - 1
+            filled += 1
     gaps.begin[size] = filled
+
+
+@compiled
+def _lowest(word: np.uint64) -> int:
+    """Return the place of the lowest bit of a word that has one."""
+    # By a de Bruijn sequence: there is no safe way to the processor's own instruction.
+    return int(_PLACES[np.int64(((word & (~word + np.uint64(1))) * _DE_BRUIJN) >> np.uint64(58))])
+
+
+@compiled
+def _highest(word: np.uint64) -> int:
+    """Return the place of the highest bit of a word that has one."""
+    for shift in (1, 2, 4, 8, 16, 32):
+        word |= word >> np.uint64(shift)
+    return int(_PLACES[np.int64(((word ^ (word >> np.uint64(1))) * _DE_BRUIJN) >> np.uint64(58))])
 
 
 @compiled
@@ -170,9 +220,7 @@ def _next(words: NDArray[np.uint64], chain: int, first_day: int, day: int, last_
         if word == words.shape[1]:
             return NEVER_DAY
         left = words[chain, word]
-    # The lowest bit by a de Bruijn sequence: there is no safe way to the processor's own instruction.
-    lowest = left & (~left + np.uint64(1))
-    found = first_day + word * 64 + _PLACES[np.int64((lowest * _DE_BRUIJN) >> np.uint64(58))]
+    found = first_day + word * 64 + _lowest(left)
     return found if found <= last_day else NEVER_DAY
 
 

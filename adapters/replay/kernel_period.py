@@ -77,8 +77,10 @@ def begin_period(state: State, base: int, anchor: int, by_renewal: int, world: W
     state[CALENDAR_OF_END] = rows[row, CALENDAR]
     state[END] = FAR
     state[OPENS] = FAR
-    if rows[row, validity] >= 0:
-        state[END] = added(base, rows[row, validity], rows[row, validity + 1], rows[row, CALENDAR], world.tables)
+    if rows[row, validity] < 0:
+        # What does not end needs no renewal.
+        return
+    state[END] = added(base, rows[row, validity], rows[row, validity + 1], rows[row, CALENDAR], world.tables)
     if rows[row, ELIGIBLE] >= 0:
         state[OPENS] = added(anchor, rows[row, ELIGIBLE], rows[row, ELIGIBLE + 1], rows[row, CALENDAR], world.tables)
 

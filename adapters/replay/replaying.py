@@ -43,7 +43,7 @@ class Replayed:
 
 def replayed(histories: Histories, number: int, plan: Plan) -> Replayed:
     """Replay a partition under every policy of the plan."""
-    whole = histories.read(number, attempts=True, days=False)
+    whole = histories.read(number, attempts=True, days=True)
     factual = replace(whole, facts=histories.read(number, attempts=False, days=False, in_fact=True).facts)
     rows = np.arange(whole.chains)
     if plan.share is not None:

@@ -58,11 +58,10 @@ def beyond_numbers(policy: RenewalPolicy) -> str | None:
 def _row(policy: RenewalPolicy) -> list[int]:
     look_back = policy.usage_since if isinstance(policy.usage_since, Period) else None
     since = LOOK_BACK if look_back else SINCE_PERIOD if policy.usage_since == "period" else SINCE_ELIGIBLE
-    eligible_after = policy.eligible_after if policy.validity is not None else None
     periods = (
         policy.validity,
-        policy.validity_of_renewal if policy.validity is not None else None,
-        eligible_after,
+        policy.validity_of_renewal,
+        policy.eligible_after,
         look_back,
         policy.grace,
         policy.request_window,

@@ -94,9 +94,53 @@ def test_attempts_come_to_what_the_domain_comes_to(
     partitions(facts=()) | partitions(),
     st.lists(policies(**BY_DAYS), min_size=1, max_size=3),
     questions(named=policies(**ABLE)),
+    st.data(),
 )
-def test_days_come_to_what_the_domain_comes_to(partition: Partition, asked: list[RenewalPolicy], of: Question) -> None:
-    assert_same(BITMAP.replay(partition, asked, of), REFERENCE.replay(partition, asked, of))
+def test_days_come_to_what_the_domain_comes_to(
+    partition: Partition, asked: list[RenewalPolicy], of: Question, data: st.DataObject
+) -> None:
+    assert partition.accepted is not None
+    assert partition.refused is not None
+    attempts = [*partition.accepted.at.tolist(), *partition.refused.at.tolist()]
+    if data.draw(st.booleans(), "a question that ends among the attempts") and attempts:
+        until = data.draw(st.sampled_from(attempts)) + data.draw(st.sampled_from([-1, 0, 1, 3_600]))
+        of = dataclasses.replace(of, until=until)
+    of = dataclasses.replace(of, exposed_after_days=data.draw(st.sampled_from([0, 30, 61, 62, 63, 64, 180])))
+    expected = REFERENCE.replay(partition, asked, of)
+    assert_same(BITMAP.replay(partition, asked, of), expected)
+    assert_same(BITMAP.replay(dataclasses.replace(partition, days=None), asked, of), expected)
+
+
+@pytest.mark.parametrize("exposed_after_days", [60, 61, 62, 63])
+@pytest.mark.parametrize("apart_days", [62, 63, 64, 65])
+def test_no_day_without_a_use_is_overlooked_within_a_word_or_between_two(
+    exposed_after_days: int, apart_days: int
+) -> None:
+    for shift in (0, 1, 40):
+        begin = 7_000 + shift
+        uses = tuple(Attempt(at=day * DAY_SECONDS) for day in (7_000, begin, begin + apart_days))
+        partition = partition_of([Chain(issued_at=7_000 * DAY_SECONDS, then=uses)])
+        asked = [policy(channels=["app", "web"])]
+        of = dataclasses.replace(
+            question(until=(begin + apart_days) * DAY_SECONDS), exposed_after_days=exposed_after_days
+        )
+        (found,) = BITMAP.replay(partition, asked, of)
+        assert found.exposed_days[0] == max(0, apart_days - 1 - exposed_after_days)
+
+
+@pytest.mark.parametrize(
+    ("until_hour", "lockouts", "reissues"), [(7, 0, 0), (8, 1, 0), (9, 1, 1), (11, 1, 1), (40, 1, 1)]
+)
+def test_of_the_day_that_the_question_cuts_in_two_only_the_first_part_counts(
+    until_hour: int, lockouts: int, reissues: int
+) -> None:
+    day = 8_000 * DAY_SECONDS
+    then = tuple(Attempt(at=day + hour * 3_600, accepted=hour != 8) for hour in (8, 9, 10))
+    partition = partition_of([Chain(issued_at=day - 800 * DAY_SECONDS, then=then)])
+    of = question(mode=Mode.RETURN, until=day + until_hour * 3_600)
+    for each in (partition, dataclasses.replace(partition, days=None)):
+        (found,) = BITMAP.replay(each, [policy(channels=["app", "web"])], of)
+        assert (found.lockouts[0], found.reissues[0]) == (lockouts, reissues)
 
 
 @drawn
@@ -211,3 +255,15 @@ def test_every_bit_of_a_word_is_found() -> None:
         "    assert _next(words, 0, 100, 101 + day, 999) > 999\n"
     )
     subprocess.run([sys.executable, "-c", script], check=True, env=os.environ, timeout=120)
+
+
+def test_a_renewal_of_what_does_not_end_lasts_as_long_as_a_renewal() -> None:
+    day, month = DAY_SECONDS, 31 * DAY_SECONDS
+    switched = Fact(at=7_000 * day + day // 2, kind=FactKind.SWITCHED)
+    asked = Fact(at=7_000 * day + month, kind=FactKind.REQUESTED)
+    chains = partition_of([Chain(issued_at=7_000 * day, then=(switched, asked))])
+    on_request = {"validity": None, "renewal_validity": "P1M", "renew_on": "request", "request_window": "P18M"}
+    asking = dataclasses.replace(question(), policies=(policy(eligible_after=None, **on_request),))
+
+    year = [policy(validity="P1Y")]
+    assert_same(CSR.replay(chains, year, asking), REFERENCE.replay(chains, year, asking))
