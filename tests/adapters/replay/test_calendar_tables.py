@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sealbook.adapters.replay.calendar_tables import CODES, FAR, added, shifted, tables, tick_of
@@ -20,6 +20,8 @@ def tick(moment: datetime) -> int:
     return tick_of(seconds) + (rest > timedelta(0))
 
 
+# The first call compiles.
+@settings(deadline=None)
 @given(moments(), st.booleans(), _periods, st.sampled_from(Calendar))
 def test_a_period_ends_where_the_domain_says(moment: int, last: bool, period: Period, calendar: Calendar) -> None:
     start = moment_of(moment) - (MICROSECOND if last else timedelta(0))
@@ -27,6 +29,7 @@ def test_a_period_ends_where_the_domain_says(moment: int, last: bool, period: Pe
     assert added(tick(start), period.months, period.days, CODES[calendar], tables()) == tick(end)
 
 
+@settings(deadline=None)
 @given(moments(), _periods)
 def test_a_moment_is_moved_as_the_domain_moves_it(moment: int, period: Period) -> None:
     start = moment_of(moment)
