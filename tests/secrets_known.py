@@ -14,6 +14,8 @@ DISTINCT_BYTES_MIN = 6
 OF_A_TEST_MAX = 2_000
 """How many of the passing secrets of a test are looked for: one that leaks them leaks the first as well."""
 SHOWN_BYTES_MAX = 40
+WORD = re.compile(rb"[A-Za-z_/-]+")
+"""Of letters only: a generated test may choose a name that stands in the code, such as that of a header."""
 CODE = re.compile(rb"(?i)(?:code|proof|otp)s?\b[^0-9\n]{0,24}\b([0-9]{6,8})\b")
 """A number that is called a one-time code. Others are too many, and too short."""
 
@@ -99,6 +101,8 @@ class Known:
         """Look for a value from now on, unless it could stand in a text by chance."""
         value = as_bytes(value)
         if len(value) < END_BYTES or len(set(value)) < DISTINCT_BYTES_MIN:
+            return
+        if kind is Kind.SEED and WORD.fullmatch(value):
             return
         if not passing:
             self._lasting.add(kind, value)

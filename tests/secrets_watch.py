@@ -4,6 +4,7 @@ The test in which it was seen fails when it has ended, in one line that names th
 What is written after the last test fails the run. Under `-s`, what the tests' own process prints is not seen.
 """
 
+import re
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any
 
@@ -15,6 +16,8 @@ from tests.secrets_heard import Heard, Text
 from tests.secrets_known import Kind, Known
 
 PLUGIN = "secrets"
+OF_A_CLIENT = re.compile(r"(?m)^.* httpx:.*$")
+"""What the tests' own client says of its requests: some tests send secrets where none belongs."""
 CAPTURED = "Captured "
 """How the sections of a report begin in which the captured output of a test is."""
 AT_THE_END = "the end of the run"
@@ -41,7 +44,7 @@ class Watch:
         if call.when == "teardown":
             for heading, content in report.sections:
                 if heading.startswith(CAPTURED):
-                    self._heard.add(heading.removeprefix(CAPTURED), content)
+                    self._heard.add(heading.removeprefix(CAPTURED), OF_A_CLIENT.sub("", content))
             found = list(self._found(item.nodeid, self._heard.take()))
             self._known.end_test()
             if found:

@@ -11,7 +11,7 @@ from sealbook.adapters.proofs.totp import Seed
 from tests.secrets_known import Kind, Known
 
 ROOT = Path(__file__).resolve().parents[1]
-SECRET = bytes(range(100, 120))
+SECRET = bytes(range(112, 132))
 CONFTEST = """
 from tests import secrets_watch
 from tests.secrets_known import Kind
