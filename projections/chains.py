@@ -198,8 +198,10 @@ class _Replay:
                 self._attempt(step)
             case Reissued():
                 self._reissued(step)
-            case _:
+            case Suspend() | Resume() | Revoke() | RequestRenewal() | ObjectToRenewal() | SwitchPolicy():
                 self._adopt(step)
+            case _:
+                assert_never(step)
 
     def end(self, until: datetime) -> None:
         if self.returns_at is not None and self.returns_at <= until:

@@ -14,8 +14,9 @@ DISTINCT_BYTES_MIN = 6
 OF_A_TEST_MAX = 2_000
 """How many of the passing secrets of a test are looked for: one that leaks them leaks the first as well."""
 SHOWN_BYTES_MAX = 40
-WORD = re.compile(rb"[A-Za-z_/-]+")
-"""Of letters only: a generated test may choose a name that stands in the code, such as that of a header."""
+WORDS = re.compile(rb"[ -~]*[ -/:-~][ -~]*")
+"""Of printable characters, digits and others: a generated test may choose any text that stands in the code, such as
+the name of a header or a line of the database's log. No random seed looks so, and the seeds of RFC 6238 are digits."""
 CODE = re.compile(rb"(?i)(?:code|proof|otp)s?\b[^0-9\n]{0,24}\b([0-9]{6,8})\b")
 """A number that is called a one-time code. Others are too many, and too short."""
 
@@ -102,7 +103,7 @@ class Known:
         value = as_bytes(value)
         if len(value) < END_BYTES or len(set(value)) < DISTINCT_BYTES_MIN:
             return
-        if kind is Kind.SEED and WORD.fullmatch(value):
+        if kind is Kind.SEED and WORDS.fullmatch(value):
             return
         if not passing:
             self._lasting.add(kind, value)

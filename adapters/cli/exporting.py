@@ -1,10 +1,8 @@
 """export: what an outsider gets to check, one file for one claim."""
 
-import os
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -22,6 +20,7 @@ from sealbook.adapters.cli.session import (
     moment,
 )
 from sealbook.adapters.seal.notes import BadNote, parse_checkpoint, parse_note
+from sealbook.adapters.whole_files import whole
 from sealbook.application import questions
 from sealbook.application.names import NameKind
 from sealbook.application.ports import EventStore
@@ -146,7 +145,7 @@ def _register_events(export: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Write all sealed events, for a full verification beside the folder of the seal."""
         place = Place(ledger=ledger, dsn=dsn, keys=keys, seal=folder)
-        with composition.open(place) as opened, progress("writing", "events") as advanced, _whole(out) as file:
+        with composition.open(place) as opened, progress("writing", "events") as advanced, whole(out) as file:
             count = opened.desk.prover(witnessed=witnessed).dump(file, advanced)
         if as_json:
             print_json({"events": count, "file": out})
@@ -155,25 +154,5 @@ def _register_events(export: typer.Typer, composition: Composition) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    with _whole(path) as file:
+    with whole(path) as file:
         file.write(content)
-
-
-@contextmanager
-def _whole(path: Path) -> Generator[BinaryIO]:
-    """Give a file that takes its place when the block ends well; else, whatever happens, it was never there."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        if path.is_dir():
-            raise BadInput(f"{path} cannot be written: it is a folder")
-        file = draft.open("wb")
-    except OSError as error:
-        raise BadInput(f"{path} cannot be written: {(error.strerror or 'unknown').lower()}") from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)

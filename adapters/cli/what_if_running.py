@@ -14,6 +14,7 @@ from sealbook.adapters.cli.session import BadInput, Composition, JsonOption
 from sealbook.adapters.cli.what_if_answers import check_line, print_report
 from sealbook.adapters.cli.what_if_asking import Typed, asked_of
 from sealbook.adapters.cli.what_if_snapshot import needed
+from sealbook.adapters.whole_files import whole
 
 if TYPE_CHECKING:
     from sealbook.adapters.replay.plan import Asked, Histories
@@ -142,7 +143,7 @@ def _run(
 
 
 def _written(run: "Run", files: Files, labels: Sequence[str]) -> "Report":
-    from sealbook.adapters.replay.tables import whole, write_csv, write_parquet
+    from sealbook.adapters.replay.tables import write_csv, write_parquet
 
     with ExitStack() as stack:
         named = None

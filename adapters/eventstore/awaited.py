@@ -54,7 +54,7 @@ class AwaitedStore:
     def __init__(
         self,
         connection: AsyncConnection[tuple[Any, ...]],
-        statements: "_Statements",
+        statements: _Statements,
         *,
         keys: Keys,
         randomness: Callable[[int], bytes],

@@ -60,10 +60,6 @@ class Prepared:
     def closed(self) -> bool:
         return self._connection.closed
 
-    def is_of(self, connection: AsyncConnection[Any]) -> bool:
-        """Tell whether it was prepared over this connection."""
-        return self._connection is connection
-
     async def rows(self, arguments: Sequence[bytes | None]) -> list[Row]:
         """Return the rows, each value in its binary form. Raises psycopg.Error; a lost connection is closed then."""
         result = await self._asked(arguments)

@@ -37,8 +37,7 @@ class Batches(Generic[_Asked, _Given]):
     """Requests that are answered together, over one connection, which is made when it is needed.
 
     `answer` gets a batch and returns, for each request in it, the answer or the error that its caller is told.
-    When a connection breaks it is asked once more: what it does may be done twice. `leaving` lets go of what it holds
-    of the connection, before that is closed.
+    When a connection breaks it is asked once more: what it does may be done twice.
     """
 
     def __init__(
@@ -47,12 +46,10 @@ class Batches(Generic[_Asked, _Given]):
         answer: Callable[[Connection, Sequence[_Asked]], Awaitable[Sequence[_Given | Exception]]],
         *,
         waiting_max: int = WAITING_MAX,
-        leaving: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._dsn = dsn
         self._answer = answer
         self._waiting_max = waiting_max
-        self._leaving = leaving
         self._waiting: list[_Waiting[_Asked, _Given]] = []
         self._serving: asyncio.Task[None] | None = None
         self._connection: Connection | None = None
@@ -76,8 +73,6 @@ class Batches(Generic[_Asked, _Given]):
         if self._serving is not None:
             # Whoever ended the task itself has told its callers.
             await asyncio.wait([self._serving])
-        if self._leaving is not None:
-            await self._leaving()
         if self._connection is not None:
             await self._connection.close()
 

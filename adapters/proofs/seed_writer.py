@@ -124,7 +124,7 @@ class SecretWriter:
         return {**found, **made}
 
     async def _put_rows(self, connection: Connection, rows: Sequence[tuple[Place, bytes]]) -> list[tuple[Any, ...]]:
-        if self._prepared is None or not self._prepared.is_of(connection):
+        if self._prepared is None or self._prepared.closed:
             self._prepared = await Prepared.call(connection, _PUT, _PUT_TYPES)
         places, sealed = zip(*rows, strict=True)
         return await self._prepared.values(

@@ -127,7 +127,7 @@ class SeedReader:
         self._seeds = _Recent[HeldSeed](clock=clock)
         self._device_keys = _Recent[HeldKey](clock=clock)
         self._prepared: Prepared | None = None
-        self._batches = Batches[_Wanted, HeldSeed | HeldKey | None](dsn, self._read, leaving=self._let_go)
+        self._batches = Batches[_Wanted, HeldSeed | HeldKey | None](dsn, self._read)
 
     @property
     def held(self) -> int:
@@ -173,10 +173,6 @@ class SeedReader:
         await self._keys.close()
         self._seeds.clear()
         self._device_keys.clear()
-
-    async def _let_go(self) -> None:
-        if self._prepared is not None:
-            await self._prepared.close()
 
     async def _read(
         self, connection: Connection, asked: Sequence[_Wanted]

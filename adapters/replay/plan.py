@@ -175,5 +175,7 @@ def _engine(name: str, classes: UseClasses, threads: int) -> Engine:
             from sealbook.adapters.replay.csr import CsrEngine
 
             return CsrEngine(classes=classes, threads=threads)
-        case _:
+        case "reference":
             return ReferenceEngine(classes=classes)
+        case _:
+            raise ValueError(f"there is no engine {name}: there are {', '.join(ENGINES)}")

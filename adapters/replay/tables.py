@@ -1,16 +1,14 @@
 """A report as a table: for spreadsheets as CSV, for other programs as Parquet, a row a number."""
 
 import csv
-import os
 from codecs import getwriter
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
 
 from sealbook.adapters.history_files import BadFile
 from sealbook.adapters.replay.report import Figures, PolicyReport, Report
+from sealbook.adapters.whole_files import whole
 
 COLUMNS = ("policy", "part", "group", "metric", "low", "point", "high", "interval_low", "interval_high")
 """`part` says what a row is of: total, difference, kind, holder, cohort, channel, month or truncated; `group` which."""
@@ -55,28 +53,6 @@ def write_parquet(report: Report, path: Path) -> None:
         while part := list(islice(left, ROWS_A_GROUP)):
             held = dict(zip(COLUMNS, zip(*part, strict=True), strict=True))
             writer.write_table(arrow.table({name: list(values) for name, values in held.items()}, schema=schema))
-
-
-@contextmanager
-def whole(path: Path) -> Generator[BinaryIO]:
-    """Give a file that takes its place when the block ends well; else, whatever happens, it was never there.
-
-    Raises BadFile where none can be written.
-    """
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    check_place(path)
-    try:
-        file = draft.open("wb")
-    except OSError as error:
-        raise BadFile(f"{path} cannot be written: {(error.strerror or 'unknown').lower()}") from None
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.rename(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def check_place(path: Path) -> None:

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from sealbook.adapters.replay.calendar_tables import CODES
 from sealbook.adapters.replay.contract import UseClasses
+from sealbook.adapters.replay.moments import SEOUL
 from sealbook.domain.calendar import Period
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.renewal import qualifies
 
-SEOUL = "Asia/Seoul"
 NONE = -1
 """The months of a period that a policy does not have."""
 UNLIMITED = 2**31

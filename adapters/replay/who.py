@@ -8,7 +8,7 @@ from typing import Any
 from sealbook.adapters.replay.figures import PER_CHAIN
 from sealbook.adapters.replay.replaying import Changed
 from sealbook.adapters.replay.running import Named
-from sealbook.adapters.replay.tables import whole
+from sealbook.adapters.whole_files import whole
 
 
 @contextmanager

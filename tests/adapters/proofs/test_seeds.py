@@ -143,14 +143,12 @@ def statements(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             self,
             dsn: str,
             answer: Callable[[Any, Sequence[A]], Awaitable[Sequence[G | Exception]]],
-            *,
-            leaving: Callable[[], Awaitable[None]] | None = None,
         ) -> None:
             async def counted(connection: object, asked: Sequence[A]) -> Sequence[G | Exception]:
                 sizes.append(len(asked))
                 return await answer(connection, asked)
 
-            super().__init__(dsn, counted, leaving=leaving)
+            super().__init__(dsn, counted)
 
     monkeypatch.setattr(seeds, "Batches", Counted)
     monkeypatch.setattr(seed_writer, "Batches", Counted)

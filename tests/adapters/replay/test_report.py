@@ -11,7 +11,8 @@ from sealbook.adapters.replay.plan import Asked
 from sealbook.adapters.replay.report import Figure, Report
 from sealbook.adapters.replay.rerunning import asked_again, first_difference, read_report
 from sealbook.adapters.replay.running import Run
-from sealbook.adapters.replay.tables import rows, whole
+from sealbook.adapters.replay.tables import rows
+from sealbook.adapters.whole_files import whole
 from tests.adapters.replay.bank import PRESETS, bank, spoilt
 
 
