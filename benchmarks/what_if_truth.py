@@ -1,31 +1,21 @@
 """A bank whose truth is known: what a replay of its log says of other policies, beside what would have happened.
 
-The log is that of the policy in force. What people would have done after it lost them is in no log: a replay can only
-say how much of it there could be at most.
+The log is that of the policy in force. What people would have done after it lost them is in no log: the bounds hold as
+much of it as there can have been.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.synthetic_bank import FIRST_DAY, LAST_DAY, SECONDS_A_DAY, UNTIL, Bank, Numbers
+from benchmarks.synthetic_bank import FIRST_DAY, LAST_DAY, UNTIL, Bank
 from benchmarks.what_if_lives import Terms, lived, log_of
-from sealbook.adapters.replay.contract import (
-    Behavior,
-    Engine,
-    Facts,
-    Mode,
-    Outcomes,
-    Partition,
-    Question,
-    Recorded,
-    Uses,
-)
+from sealbook.adapters.replay.contract import Behavior, Engine, Mode, Outcomes, Partition, Question, Recorded
+from sealbook.adapters.replay.figures import METRICS as METRICS_OF_ALL
+from sealbook.adapters.replay.figures import Ground, Shape
 from sealbook.adapters.replay.fitting import fitted, refusals
-from sealbook.adapters.replay.selecting import taken
+from sealbook.adapters.replay.unseen import lost
 
 IN_FORCE = Terms(validity_months=24, eligible_months=12)
 POLICIES = (
@@ -39,14 +29,13 @@ POLICIES = (
 METRICS = ("renewals", "lockouts", "chains_locked_out", "reissues")
 DAYS_A_MONTH_MIN = 28
 Totals = dict[str, int]
-Times = NDArray[np.signedinteger[Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """What is true of a policy and what a replay says: all leaving, all returning, some as they did in fact.
 
-    `unseen` is how much more there can be at most of those whom the policy in force lost, and this one had kept.
+    `lower` and `higher` are what the bounds have besides, for those whom the policy in force lost.
     """
 
     label: str
@@ -54,13 +43,14 @@ class Judged:
     leave: Totals
     come_back: Totals
     as_fitted: Totals
-    unseen: Totals
+    lower: Totals
+    higher: Totals
 
     def low(self, metric: str) -> int:
-        return min(self.leave[metric], self.come_back[metric])
+        return min(self.leave[metric], self.come_back[metric]) + self.lower[metric]
 
     def high(self, metric: str) -> int:
-        return max(self.leave[metric], self.come_back[metric])
+        return max(self.leave[metric], self.come_back[metric]) + self.higher[metric]
 
 
 def judged(bank: Bank, engine: Engine, policies: Sequence[Terms] = POLICIES) -> list[Judged]:
@@ -79,6 +69,7 @@ def judged(bank: Bank, engine: Engine, policies: Sequence[Terms] = POLICIES) -> 
                 (Mode.AS_FITTED, as_fitted),
             )
         }
+        lower, higher = zip(*(_beyond(engine, log, terms) for log in logs), strict=True)
         found.append(
             Judged(
                 label=terms.label,
@@ -86,7 +77,8 @@ def judged(bank: Bank, engine: Engine, policies: Sequence[Terms] = POLICIES) -> 
                 leave=said[Mode.LEAVE],
                 come_back=said[Mode.RETURN],
                 as_fitted=said[Mode.AS_FITTED],
-                unseen=_sum(_unseen(engine, log, terms) for log in logs),
+                lower=_sum(lower),
+                higher=_sum(higher),
             )
         )
     return found
@@ -126,73 +118,17 @@ def _fitted(recorded: Sequence[tuple[Partition, Recorded]]) -> Behavior:
     return found.behavior(seed=1)
 
 
-def _unseen(engine: Engine, log: Partition, terms: Terms) -> Totals:
-    """Return how much more there can be of chains whose log ends with a refusal that this policy would not have made.
-
-    Had the last refused attempts been accepted in fact, then a replay in which all return issues anew at them, unless
-    the policy had kept the chain valid: so it shows which those are.
-    """
-    lost = _lost(log)
-    if not len(lost):
-        return dict.fromkeys(METRICS, 0)
-    come_back = Behavior(mode=Mode.RETURN)
-    as_it_was = _replayed(engine, taken(log, lost), terms, come_back)
-    had_it_served = _replayed(engine, _served(taken(log, lost)), terms, come_back)
-    kept = as_it_was.reissues == had_it_served.reissues
-    _, refused = _attempts(log)
-    left_days = (UNTIL - _last(refused)[lost][kept]) // SECONDS_A_DAY
-    # What is valid until the end without a use more cannot lapse with some.
-    lapses = np.where(had_it_served.valid[kept], 0, 1 + left_days // (terms.validity_months * DAYS_A_MONTH_MIN))
-    return {
-        "renewals": int((1 + left_days // (terms.eligible_months * DAYS_A_MONTH_MIN)).sum()),
-        "lockouts": int(lapses.sum()),
-        "chains_locked_out": int(np.count_nonzero(lapses)),
-        "reissues": int(lapses.sum()),
-    }
+def _beyond(engine: Engine, log: Partition, terms: Terms) -> tuple[Totals, Totals]:
+    """Return how much lower and higher it may be because of those whom the policy in force lost."""
+    kinds, holders = int(log.kind.max()) + 1, int(log.holder.max()) + 1
+    shape = Shape(kinds=kinds, holders=holders, channels=1, first_month=0, months=1, fees=(0,) * kinds)
+    ground = Ground(partition=log, shape=shape, weights=np.zeros((0, log.chains), np.int64))
+    asked = question(Behavior(mode=Mode.RETURN))
+    (unseen,) = lost(log, until=UNTIL).under(engine, [terms.policy], asked, ground)
+    lower, higher = ({name: int(row[METRICS_OF_ALL.index(name)]) for name in METRICS} for row in unseen.beyond)
+    return lower, higher
 
 
-def _lost(log: Partition) -> Numbers:
-    """Return the chains of whose people nothing is known any more after a refusal."""
-    accepted, refused = _attempts(log)
-    last = _last(refused)
-    return np.flatnonzero((last > _last(accepted)) & (last > _last(log.facts)))
-
-
-def _served(log: Partition) -> Partition:
-    """Return the log as if the attempts after the last new credential had all been accepted."""
-    accepted, refused = _attempts(log)
-    chain = _chain_of(refused)
-    served = refused.at > _last(log.facts)[chain]
-    at = np.concatenate([accepted.at, refused.at[served]])
-    of = np.concatenate([_chain_of(accepted), chain[served]])
-    order = np.lexsort((at, of))
-    return replace(
-        log,
-        accepted=_uses(of[order], at[order], log.chains),
-        refused=_uses(chain[~served], refused.at[~served], log.chains),
-    )
-
-
-def _attempts(log: Partition) -> tuple[Uses, Uses]:
-    if log.accepted is None or log.refused is None:
-        raise ValueError("the attempts were not read")
-    return log.accepted, log.refused
-
-
-def _uses(chain: Numbers, at: Times, chains: int) -> Uses:
-    return Uses(begin=np.searchsorted(chain, np.arange(chains + 1)), at=at.astype(np.int32))
-
-
-def _chain_of(held: Uses | Facts) -> Numbers:
-    return np.repeat(np.arange(len(held.begin) - 1), np.diff(held.begin))
-
-
-def _last(held: Uses | Facts) -> Numbers:
-    """Return the last moment of each chain; -1 without any."""
-    last = np.append(held.at, -1).astype(np.int64)
-    return np.where(np.diff(held.begin) > 0, last[held.begin[1:] - 1], -1)
-
-
-def _sum(totals: Iterator[Totals]) -> Totals:
+def _sum(totals: Iterable[Totals]) -> Totals:
     held = list(totals)
     return {metric: sum(each[metric] for each in held) for metric in METRICS}

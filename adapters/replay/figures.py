@@ -65,9 +65,10 @@ class Partial:
     `totals` are by mode, (n, modes, metrics), `resampled` the same of each resample, (n, modes, metrics, resamples).
     The rest is of the mode that is shown: `groups` side by side in the order of GROUPINGS, (n, metrics, groups),
     `truncated`, (n, metrics), of the truncated chains, `by_month`, (n, months, 2), renewals and lapses, `changed`, (n),
-    how many chains fare otherwise than in fact. `chains`, `customers` and `chains_resampled` say how many were
-    replayed, `check` counts chains, those that differ, and renewals and lapses, recorded and replayed,
-    `recorded_by_month` says when the recorded ones were, (months, 2).
+    how many chains fare otherwise than in fact. `unseen`, (n), are those lost in fact that would have been kept, and
+    `beyond`, (n, 2, metrics), by how much figures may be lower and higher for these than where all return. `chains`,
+    `customers` and `chains_resampled` say how many were replayed, `check` counts chains, those that differ, and
+    renewals and lapses, recorded and replayed, `recorded_by_month` says when the recorded ones were, (months, 2).
     """
 
     totals: Numbers
@@ -76,6 +77,8 @@ class Partial:
     truncated: Numbers
     by_month: Numbers
     changed: Numbers
+    unseen: Numbers
+    beyond: Numbers
     chains: Numbers
     customers: Numbers
     chains_resampled: Numbers
@@ -96,6 +99,8 @@ class Partial:
             "truncated": (n, metrics),
             "by_month": (n, shape.months, 2),
             "changed": (n,),
+            "unseen": (n,),
+            "beyond": (n, 2, metrics),
             "chains": (),
             "customers": (),
             "chains_resampled": (shape.resamples,),

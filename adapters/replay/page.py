@@ -101,7 +101,10 @@ def _check(report: Report) -> list[str]:
 
 
 def _behavior(report: Report) -> list[str]:
-    bounds = "the bounds say what it comes to if all whom only the policy locks out leave, or all return at once"
+    bounds = (
+        "the bounds say what it comes to if all whom only the policy locks out leave, or all return at once, and "
+        "whatever those would have done whom it would have kept and whose record ends with a refusal"
+    )
     if report.fitted is None:
         return [f"<p>Nobody was locked out in fact, so there is no point between the bounds: {bounds}.</p>"]
     share = float(str(report.fitted["returning"]))

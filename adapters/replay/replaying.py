@@ -20,6 +20,7 @@ from sealbook.adapters.replay.plan import Concerned, Histories, Plan
 from sealbook.adapters.replay.sampling import sampled, weights
 from sealbook.adapters.replay.selecting import Rows, taken, taken_uses
 from sealbook.adapters.replay.self_check import compared
+from sealbook.adapters.replay.unseen import lost
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,13 @@ class _Work:
         rest = np.setdiff1d(np.arange(self.partition.chains), rows)
         months_of_rest = self._in_force(rest, self.plan.shown).by_month
         shown = concerned.engine.replay(part, policies, self.plan.question(self.plan.shown))
-        for number, policy, found in zip(concerned.numbers, policies, shown, strict=True):
+        gone = lost(part, until=self.plan.until)
+        unseen = replace(gone, rows=rows[gone.rows]).under(
+            concerned.engine, policies, self.plan.question(Mode.RETURN), self.ground
+        )
+        for number, policy, found, mine in zip(concerned.numbers, policies, shown, unseen, strict=True):
+            self.partial.unseen[number + 1] = mine.chains
+            self.partial.beyond[number + 1] = mine.beyond
             outcomes = found
             if len(rest):
                 outcomes = _copied(in_force, by_month=months_of_rest)
@@ -119,8 +126,8 @@ class _Work:
                 (other,) = concerned.engine.replay(taken(part, locked), [policy], self.plan.question(mode))
                 self._add(number + 1, mode, rows[locked], self._more(rows[locked], other, metrics))
             for mode, (of, more) in self.in_force_more.items():
-                mine = np.isin(of, rest)
-                self._add(number + 1, mode, of[mine], more[:, mine])
+                among = np.isin(of, rest)
+                self._add(number + 1, mode, of[among], more[:, among])
 
     def _enter(self, number: int, outcomes: Outcomes) -> Numbers:
         """Count what is shown of a policy. Until the other modes are counted, they are the same."""

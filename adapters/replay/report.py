@@ -26,8 +26,9 @@ IN_FORCE = "in force"
 class Figure:
     """A number and how far it may be off.
 
-    `low` and `high` are what it comes to if all who are locked out leave, and if all return at once. `point` is what
-    it comes to if they do as those did who were locked out in fact; None if nobody was. `interval` says what the
+    `low` and `high` bound what it comes to whether all who are locked out leave or return at once, and whatever those
+    would have done whom only the record lost. `point` is what it comes to if they do as those did who were locked out
+    in fact; None if nobody was. `interval` says what the
     sample leaves open, at 95 %: around the point, or else around both bounds; None where all customers were replayed.
     """
 
@@ -48,7 +49,10 @@ Counts = Mapping[str, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyReport:
-    """What came of a policy. What is not a Figure is of the behavior as fitted, or of leaving where none was fitted."""
+    """What came of a policy. What is not a Figure is of the behavior as fitted, or of leaving where none was fitted.
+
+    `unseen_chains` would have been kept, and their record ends with a refusal: only the bounds know of them.
+    """
 
     label: str
     digest: str | None
@@ -57,6 +61,7 @@ class PolicyReport:
     totals: Figures
     difference: Figures
     changed_chains: int
+    unseen_chains: int
     censored: int
     truncated: Counts
     by: Mapping[str, Mapping[str, Counts]]
@@ -147,8 +152,8 @@ class _Figured:
 
     def policy(self, row: int, label: str, *, document: Any, engine: str | None) -> PolicyReport:  # noqa: ANN401 (a policy, or None)
         partial, plan = self.partial, self._plan
-        totals = self._figures(partial.totals[row], partial.resampled[row])
-        less = partial.totals[row] - partial.totals[0], partial.resampled[row] - partial.resampled[0]
+        totals = self._figures(partial.totals[row], partial.resampled[row], partial.beyond[row])
+        less = (each[row] - each[0] for each in (partial.totals, partial.resampled, partial.beyond))
         return PolicyReport(
             label=label,
             digest=None if document is None else document.digest,
@@ -157,6 +162,7 @@ class _Figured:
             totals=totals,
             difference=self._figures(*less),
             changed_chains=self._scaled(int(partial.changed[row])),
+            unseen_chains=self._scaled(int(partial.unseen[row])),
             censored=totals["still_valid"].shown,
             truncated=self._counts(partial.truncated[row]),
             by={}
@@ -174,18 +180,22 @@ class _Figured:
             ),
         )
 
-    def _figures(self, totals: Numbers, resampled: Numbers) -> dict[str, Figure]:
-        return {name: self._figure(totals[:, number], resampled[:, number]) for number, name in enumerate(METRICS)}
+    def _figures(self, totals: Numbers, resampled: Numbers, beyond: Numbers) -> dict[str, Figure]:
+        return {
+            name: self._figure(totals[:, number], resampled[:, number], beyond[:, number])
+            for number, name in enumerate(METRICS)
+        }
 
-    def _figure(self, by_mode: Numbers, resampled: Numbers) -> Figure:
-        bounds = [self._scaled(int(by_mode[mode])) for mode in (Mode.LEAVE, Mode.RETURN)]
+    def _figure(self, by_mode: Numbers, resampled: Numbers, beyond: Numbers) -> Figure:
+        bounds = [int(by_mode[mode]) for mode in (Mode.LEAVE, Mode.RETURN)]
+        low, high = (self._scaled(each) for each in (min(bounds) + int(beyond[0]), max(bounds) + int(beyond[1])))
         point = None if self._plan.fitted is None else self._scaled(int(by_mode[Mode.AS_FITTED]))
         within: tuple[int, int] | None = None
         if resampled.shape[1]:
             modes = (Mode.LEAVE, Mode.RETURN) if point is None else (Mode.AS_FITTED,)
             ends = [interval(self._resampled(resampled[mode])) for mode in modes]
             within = min(low for low, _ in ends), max(high for _, high in ends)
-        return Figure(low=min(bounds), point=point, high=max(bounds), interval=within)
+        return Figure(low=low, point=point, high=high, interval=within)
 
     def _resampled(self, sums: Numbers) -> Any:  # noqa: ANN401 (an array of whole numbers)
         # Each resample stands for all chains by its own size: that leaves less to chance.

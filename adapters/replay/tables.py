@@ -23,6 +23,7 @@ def rows(report: Report) -> Iterator[Row]:
         yield from _figures(each, "total", each.totals)
         yield from _figures(each, "difference", each.difference)
         yield from _count(each, "total", "", "changed_chains", each.changed_chains)
+        yield from _count(each, "total", "", "unseen_chains", each.unseen_chains)
         for metric, number in each.truncated.items():
             yield from _count(each, "truncated", "", metric, number)
         for part, groups in each.by.items():

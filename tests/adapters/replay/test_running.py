@@ -15,6 +15,7 @@ from sealbook.adapters.replay.reference import ReferenceEngine
 from sealbook.adapters.replay.replaying import Changed
 from sealbook.adapters.replay.report import Report
 from sealbook.adapters.replay.running import Run
+from sealbook.domain.calendar import Period
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import HolderKind, Kind
 from tests.adapters.replay.bank import PRESETS, Life, MemoryBank, bank, spoilt
@@ -312,3 +313,15 @@ def test_a_bank_without_chains_comes_to_nothing() -> None:
 
     assert found.check.chains == 0
     assert {figure.high for each in found.policies for figure in each.totals.values()} == {0}
+
+
+def test_whom_only_the_record_lost_widens_the_bounds_and_not_the_point() -> None:
+    longer = ALL["D"].model_copy(update={"validity": Period.parse("P3Y")})
+    (found,) = report(small(), policies={"longer": longer}).policies
+    figure = found.totals["renewals"]
+
+    assert found.unseen_chains > 0
+    assert figure.low == figure.point
+    assert figure.high >= figure.shown + found.unseen_chains
+    assert found.difference["renewals"].high == figure.high - whole().in_force.totals["renewals"].shown
+    assert whole().in_force.unseen_chains == 0
