@@ -4,7 +4,7 @@ Both know one use that renews, by the end of the day, no grace, and that all who
 """
 
 from calendar import monthrange
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from functools import cache
 from re import sub
@@ -16,7 +16,7 @@ import numpy as np
 from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate, event
 
-from benchmarks.synthetic_bank import SECONDS_A_DAY, Numbers
+from benchmarks.synthetic_bank import SECONDS_A_DAY, UNTIL, Numbers
 from benchmarks.what_if_lives import Terms
 from sealbook.adapters.replay.contract import Facts, Partition, Uses
 from sealbook.adapters.replay.snapshot_arrow import arrow, lists
@@ -26,30 +26,60 @@ REISSUED, SERVED, REFUSED = range(3)
 """What a happening is, in the last two bits of its number; the day is above them."""
 BITS = 2
 CHAIN_BITS = 40
-REPLAY = """
+EXPOSED_AFTER_DAYS = 180
+TODAY = UNTIL // SECONDS_A_DAY
+STATE = ("ends", "opens", "span", "last", "locked", "renewals", "lockouts", "reissues", "valid_days", "exposed_days")
+NEW = {"ends": "END_OF(x >> 2)", "opens": "OPENING_OF(x >> 2)"}
+USED = {"last": "x >> 2", "exposed_days": f"s.exposed_days + greatest(0, (x >> 2) - 1 - s.last - {EXPOSED_AFTER_DAYS})"}
+ISSUED_ANEW = {
+    **NEW,
+    "span": "x >> 2",
+    "last": "x >> 2",
+    "locked": "false",
+    "lockouts": "s.lockouts + (x & 3 = 1 AND NOT s.locked)::INTEGER",
+    "reissues": "s.reissues + 1",
+    "valid_days": "s.valid_days + s.ends - s.span",
+    "exposed_days": f"s.exposed_days + greatest(0, s.ends - 1 - s.last - {EXPOSED_AFTER_DAYS})",
+}
+LOCKED_OUT = {"locked": "true", "lockouts": "s.lockouts + (NOT s.locked)::INTEGER"}
+
+
+def _state(changes: Mapping[str, str]) -> str:
+    """Return a state as DuckDB writes one: what does not change is as it was."""
+    return "{" + ", ".join(f"'{name}': {changes.get(name, f's.{name}')}" for name in STATE) + "}"
+
+
+BEGUN = dict.fromkeys(STATE, "0") | {
+    "ends": "END_OF(issued)",
+    "opens": "OPENING_OF(issued)",
+    "span": "issued",
+    "last": "issued",
+    "locked": "false",
+}
+REPLAY = f"""
 WITH replayed AS (
     SELECT list_reduce(
         happened,
         lambda s, x: CASE
-            WHEN x & 3 = 0 AND x >> 2 < s.ends OR x & 3 > 0 AND x >> 2 < s.opens THEN s
-            WHEN x >> 2 < s.ends THEN
-                {'ends': END_OF(x >> 2), 'opens': OPENING_OF(x >> 2), 'locked': false,
-                 'renewals': s.renewals + 1, 'lockouts': s.lockouts, 'reissues': s.reissues}
-            WHEN x & 3 < 2 THEN
-                {'ends': END_OF(x >> 2), 'opens': OPENING_OF(x >> 2), 'locked': false, 'renewals': s.renewals,
-                 'lockouts': s.lockouts + (x & 3 = 1 AND NOT s.locked)::INTEGER, 'reissues': s.reissues + 1}
-            ELSE
-                {'ends': s.ends, 'opens': s.opens, 'locked': true, 'renewals': s.renewals,
-                 'lockouts': s.lockouts + (NOT s.locked)::INTEGER, 'reissues': s.reissues}
+            WHEN x >> 2 < s.ends AND x & 3 = 0 THEN s
+            WHEN x >> 2 < s.ends AND x >> 2 < s.opens THEN {_state(USED)}
+            WHEN x >> 2 < s.ends THEN {_state(USED | NEW | {"renewals": "s.renewals + 1"})}
+            WHEN x & 3 < 2 THEN {_state(ISSUED_ANEW)}
+            ELSE {_state(LOCKED_OUT)}
         END,
-        {'ends': END_OF(issued), 'opens': OPENING_OF(issued), 'locked': false,
-         'renewals': 0, 'lockouts': 0, 'reissues': 0}
+        {_state(BEGUN)}
     ) AS told FROM chains
-)
-SELECT sum(told.renewals)::BIGINT, sum(told.lockouts)::BIGINT, sum(told.reissues)::BIGINT FROM replayed
-"""
+), ended AS (SELECT told, least(told.ends - 1, {TODAY}) AS last FROM replayed)
+SELECT
+    sum(told.renewals)::BIGINT,
+    sum(told.lockouts)::BIGINT,
+    sum(told.reissues)::BIGINT,
+    sum(told.valid_days + last - told.span + 1)::BIGINT,
+    sum(told.exposed_days + greatest(0, last - told.last - {EXPOSED_AFTER_DAYS}))::BIGINT
+FROM ended
+"""  # noqa: S608 (it is made of the words above)
 Totals = tuple[int, ...]
-"""Renewals, lock-outs, reissues."""
+"""Renewals, lock-outs, reissues, valid days, exposed days."""
 
 
 def happened(log: Partition) -> tuple[Numbers, Numbers]:
@@ -71,13 +101,16 @@ class Chain(Aggregate):
 
     @event("Issued")
     def __init__(self, day: int) -> None:
-        self.renewals = self.lockouts = self.reissues = 0
+        self.renewals = self.lockouts = self.reissues = self.valid_days = self.exposed_days = 0
         self.locked = False
+        self.span = self.last = day
         self._start(day)
 
     @event("Used")
     def use(self, day: int, *, refused: bool) -> None:
         if day < self.ends:
+            self.exposed_days += max(0, day - 1 - self.last - EXPOSED_AFTER_DAYS)
+            self.last = day
             if day >= self.opens:
                 self.renewals += 1
                 self._start(day)
@@ -86,14 +119,24 @@ class Chain(Aggregate):
             self.lockouts += 1
             self.locked = True
         if not refused:
-            self.reissues += 1
-            self._start(day)
+            self._reissue(day)
 
     @event("Reissued")
     def reissue(self, day: int) -> None:
         if day >= self.ends:
-            self.reissues += 1
-            self._start(day)
+            self._reissue(day)
+
+    def days_on(self, today: int) -> tuple[int, int]:
+        """Return the valid days until today, and the exposed ones."""
+        last = min(self.ends - 1, today)
+        unused = max(0, last - self.last - EXPOSED_AFTER_DAYS)
+        return self.valid_days + last - self.span + 1, self.exposed_days + unused
+
+    def _reissue(self, day: int) -> None:
+        self.valid_days, self.exposed_days = self.days_on(self.ends)
+        self.reissues += 1
+        self.span = self.last = day
+        self._start(day)
 
     def _start(self, day: int) -> None:
         self.ends = end_of_day(day, self.terms.validity_months)
@@ -124,6 +167,7 @@ class PlainLibrary:
             sum(chain.renewals for chain in found),
             sum(chain.lockouts for chain in found),
             sum(chain.reissues for chain in found),
+            *map(sum, zip(*(chain.days_on(TODAY) for chain in found), strict=True)),
         )
 
     def _saved(self, issued: int, numbers: Sequence[int]) -> UUID:
@@ -151,9 +195,8 @@ class DuckDb:
 
     def replay(self, terms: Terms) -> Totals:
         """Return what became of all chains under a policy."""
-        found = self._connection.execute(_sql(terms)).fetchall()
-        ((renewals, lockouts, reissues),) = found
-        return renewals, lockouts, reissues
+        (found,) = self._connection.execute(_sql(terms)).fetchall()
+        return tuple(found)
 
 
 @cache

@@ -24,6 +24,8 @@ from benchmarks.what_if_process import ENGINES, GRID, engine_named, replay, tota
 from benchmarks.what_if_snapshot import write_snapshot
 from benchmarks.what_if_truth import IN_FORCE, judged
 from sealbook.adapters.replay.contract import Engine, Partition
+from sealbook.adapters.replay.plan import Asked
+from sealbook.adapters.replay.running import Run
 from sealbook.adapters.replay.selecting import taken
 from sealbook.adapters.replay.snapshot import Snapshot, opened
 
@@ -70,7 +72,7 @@ def _speed(snapshots: Snapshots, *, rounds: int) -> Iterator[Figure]:
     rivals = _Rivals(few)
     for engine in engines:
         # The first replay compiles.
-        replay(small, engine, GRID[:1])
+        _rate_of_run(small, engine)
         rivals.check(engine)
     rates = Rates(list)
     for _ in range(rounds):
@@ -79,10 +81,15 @@ def _speed(snapshots: Snapshots, *, rounds: int) -> Iterator[Figure]:
         for engine in engines:
             rates[f"{engine.name}, {FEW}"].append(_rate(few, engine))
             rates[f"{engine.name}, {MANY}"].append(_rate(many, engine))
+            rates[f"run, {engine.name}"].append(_rate_of_run(few, engine))
     for name in ENGINES:
         case = f"{name} engine, {len(GRID)} policies"
         for against in (LIBRARY, DUCKDB):
             yield _figure(f"{case}, {FEW} uses a chain", UNIT, rates[f"{name}, {FEW}"], against, rates[against])
+        against = "the engine alone"
+        yield _figure(
+            f"{case}, a run with all its figures", UNIT, rates[f"run, {name}"], against, rates[f"{name}, {FEW}"]
+        )
         against = f"it with {FEW} uses a chain"
         yield _figure(f"{case}, {MANY} uses a chain", UNIT, rates[f"{name}, {MANY}"], against, rates[f"{name}, {FEW}"])
 
@@ -90,6 +97,14 @@ def _speed(snapshots: Snapshots, *, rounds: int) -> Iterator[Figure]:
 def _rate(snapshot: Snapshot, engine: Engine) -> float:
     begun = time.perf_counter()
     replay(snapshot, engine, GRID)
+    return snapshot.chains * len(GRID) / (time.perf_counter() - begun)
+
+
+def _rate_of_run(snapshot: Snapshot, engine: Engine) -> float:
+    """Replay with groups, months, bounds and the self-check, as an analyst does."""
+    asked = Asked(policies={each.label: each.policy for each in GRID}, engine=engine.name)
+    begun = time.perf_counter()
+    Run(snapshot, asked, version="").report()
     return snapshot.chains * len(GRID) / (time.perf_counter() - begun)
 
 

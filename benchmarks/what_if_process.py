@@ -29,7 +29,7 @@ GRID = tuple(
 """A hundred policies."""
 RETURN = Behavior(mode=Mode.RETURN)
 Totals = tuple[int, ...]
-"""Renewals, lock-outs, reissues."""
+"""Renewals, lock-outs, reissues, valid days, exposed days."""
 
 
 def engine_named(name: str) -> Engine:
@@ -39,7 +39,13 @@ def engine_named(name: str) -> Engine:
 def totals(engine: Engine, partition: Partition, terms: Sequence[Terms]) -> list[Totals]:
     """Return what becomes of chains under each policy, all returning at once."""
     found = engine.replay(partition, [each.policy for each in terms], question(RETURN))
-    return [tuple(int(counts.sum()) for counts in (each.renewals, each.lockouts, each.reissues)) for each in found]
+    return [
+        tuple(
+            int(counts.sum())
+            for counts in (each.renewals, each.lockouts, each.reissues, each.valid_days, each.exposed_days)
+        )
+        for each in found
+    ]
 
 
 def replay(snapshot: Snapshot, engine: Engine, terms: Sequence[Terms]) -> list[Totals]:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sealbook.adapters.replay.calendar_tables import DAYS_BEFORE_2000
 from sealbook.adapters.replay.contract import NEVER, Days, Moments, Outcomes, Partition, Question, UseClasses, Uses
-from sealbook.adapters.replay.csr import check, columns_of
+from sealbook.adapters.replay.csr import check, columns_of, to_choose
 from sealbook.adapters.replay.kernel_block import Columns, replay_chains, room
 from sealbook.adapters.replay.kernel_days import BITS_PER_WORD, SECONDS_PER_DAY, Bits, replay_days, room_for, set_days
 from sealbook.adapters.replay.kernel_world import Made, filled, world
@@ -44,7 +44,13 @@ class BitmapEngine:
             return "usage_since"
         return beyond_numbers(policy)
 
-    def replay(self, partition: Partition, policies: Sequence[RenewalPolicy], question: Question) -> list[Outcomes]:
+    def replay(
+        self,
+        partition: Partition,
+        policies: Sequence[RenewalPolicy],
+        question: Question,
+        only: NDArray[np.bool_] | None = None,
+    ) -> list[Outcomes]:
         """Return what became of the chains under each policy; those with other facts are replayed to the second.
 
         Of days alone, `until` is the end of a day or of all that is known, and a day whose first attempt was refused
@@ -52,19 +58,17 @@ class BitmapEngine:
         missing: chains with other facts, people who come back after a delay.
         """
         check(self.name, [self.refuses(policy) for policy in policies])
-        asked = world(policies, question, self.classes)
+        asked, chosen, count = world(policies, question, self.classes), to_choose(only), len(policies)
         columns, bits, odd = _read(partition, question, self.classes, fitted=asked.fitted and not asked.leaves)
 
         def kernel(begin: int, end: int, number: int, made: Made) -> None:
-            replay_days(columns, bits, odd, begin, end, number, len(policies), room_for(bits), made, asked)
+            replay_days(columns, bits, odd, begin, end, number, count, chosen, room_for(bits), made, asked)
             to_the_second = begin + np.flatnonzero(odd[begin:end])
             if len(to_the_second):
                 space = room(columns)
-                replay_chains(columns, to_the_second, 0, len(to_the_second), number, len(policies), space, made, asked)
+                replay_chains(columns, to_the_second, 0, len(to_the_second), number, count, chosen, space, made, asked)
 
-        return filled(
-            kernel, chains=partition.chains, policies=len(policies), months=question.months, threads=self.threads
-        )
+        return filled(kernel, chains=partition.chains, policies=count, months=question.months, threads=self.threads)
 
 
 def _read(

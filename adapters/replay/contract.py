@@ -195,8 +195,17 @@ class Engine(Protocol):
         """Return what of a policy the engine cannot do, as the policy document names it; None if it can do it all."""
         ...
 
-    def replay(self, partition: Partition, policies: Sequence[RenewalPolicy], question: Question) -> list[Outcomes]:
-        """Return what became of the chains under each policy. The kinds and holders of a policy are not looked at."""
+    def replay(
+        self,
+        partition: Partition,
+        policies: Sequence[RenewalPolicy],
+        question: Question,
+        only: NDArray[np.bool_] | None = None,
+    ) -> list[Outcomes]:
+        """Return what became of the chains under each policy. The kinds and holders of a policy are not looked at.
+
+        `only` tells by policy and chain which to replay, (policies, n), if not all: of the others, nothing becomes.
+        """
         ...
 
 

@@ -31,18 +31,24 @@ class CsrEngine:
     def refuses(self, policy: RenewalPolicy) -> str | None:
         return beyond_numbers(policy)
 
-    def replay(self, partition: Partition, policies: Sequence[RenewalPolicy], question: Question) -> list[Outcomes]:
+    def replay(
+        self,
+        partition: Partition,
+        policies: Sequence[RenewalPolicy],
+        question: Question,
+        only: NDArray[np.bool_] | None = None,
+    ) -> list[Outcomes]:
         """Return what became of the chains under each policy.
 
         Raises ValueError for a policy that it refuses, and for a partition without attempts.
         """
         check(self.name, [self.refuses(policy) for policy in policies])
         columns = columns_of(partition, self.classes)
-        asked = world(policies, question, self.classes)
+        asked, chosen = world(policies, question, self.classes), to_choose(only)
         chains = np.arange(partition.chains)
 
         def kernel(begin: int, end: int, number: int, made: Made) -> None:
-            replay_chains(columns, chains, begin, end, number, len(policies), room(columns), made, asked)
+            replay_chains(columns, chains, begin, end, number, len(policies), chosen, room(columns), made, asked)
 
         return filled(
             kernel, chains=partition.chains, policies=len(policies), months=question.months, threads=self.threads
@@ -87,6 +93,11 @@ def to_read(column: NDArray[Any], kind: type[np.generic]) -> NDArray[Any]:
     view = np.ascontiguousarray(column, kind).view()
     view.flags.writeable = False
     return view
+
+
+def to_choose(only: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Return which chains are to be replayed under which policy, for compiled code: nothing stands for all."""
+    return to_read(np.empty((0, 0), np.bool_) if only is None else only, np.bool_)
 
 
 def _classes_of(uses: Uses, classes: UseClasses) -> NDArray[np.uint8]:

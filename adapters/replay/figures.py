@@ -29,8 +29,6 @@ METRICS = (
     "still_valid",
 )
 CUSTOMERS = METRICS.index("customers_locked_out")
-PER_CHAIN = ("renewals", "lapses", "lockouts", "reissues", "valid_days", "exposed_days", "valid")
-"""What of an outcome is compared to tell whether a chain changes."""
 GROUPINGS = ("kind", "holder", "cohort", "channel")
 MODES = 3
 
@@ -145,21 +143,9 @@ class Ground:
         for row in self.grouped:
             key = key * sum(self.shape.widths) + row
         _, first, cell = np.unique(key, return_index=True, return_inverse=True)
-        member = np.zeros((len(first), sum(self.shape.widths)))
+        member = np.zeros((len(first), sum(self.shape.widths)), np.int64)
         member[np.arange(len(first)), self.grouped[:, first]] = 1
         return member, cell
-
-    @cached_property
-    def meetings(self) -> list[tuple[Numbers, Numbers]]:
-        """By grouping: each chain's pair of customer and group, and the group of each pair."""
-        customer = np.zeros(self.partition.chains, np.int64)
-        customer[self.firsts] = 1
-        width = sum(self.shape.widths)
-        found: list[tuple[Numbers, Numbers]] = []
-        for row in self.grouped:
-            pairs, pair = np.unique(np.cumsum(customer) * width + row, return_inverse=True)
-            found.append((pair, pairs % width))
-        return found
 
 
 def columns(ground: Ground, outcomes: Outcomes, rows: Rows | None = None) -> Numbers:
@@ -178,31 +164,6 @@ def columns(ground: Ground, outcomes: Outcomes, rows: Rows | None = None) -> Num
     if rows is None and len(locked):
         found[CUSTOMERS, ground.firsts] = np.logical_or.reduceat(locked, ground.firsts)
     return found
-
-
-def by_group(ground: Ground, metrics: Numbers, locked: NDArray[np.bool_]) -> Numbers:
-    """Return the metrics by group, (metrics, groups). A customer counts in each group in which he was locked out."""
-    member, cell = ground.cells
-    # Floats add whole numbers without a loss below 2**53, in any order.
-    sums = np.array([np.bincount(cell, weights=each, minlength=len(member)) for each in metrics])
-    found: Numbers = (sums @ member).astype(np.int64)
-    found[CUSTOMERS] = sum(_customers(pair, group, locked, found.shape[1]) for pair, group in ground.meetings)
-    return found
-
-
-def _customers(pair: Numbers, group: Numbers, locked: NDArray[np.bool_], width: int) -> Numbers:
-    met = np.zeros(len(group), bool)
-    met[pair[locked]] = True
-    counted: Numbers = np.bincount(group[met], minlength=width)
-    return counted
-
-
-def differing(one: Outcomes, other: Outcomes) -> NDArray[np.bool_]:
-    """Tell of each chain whether anything became of it otherwise."""
-    unlike = np.zeros(len(one.renewals), bool)
-    for name in PER_CHAIN:
-        unlike |= getattr(one, name) != getattr(other, name)
-    return unlike
 
 
 def months_of(at: Moments) -> Numbers:

@@ -59,11 +59,15 @@ def replay_chains(
     end: int,
     number: int,
     asked: int,
+    only: NDArray[np.bool_],
     room: Room,
     made: Made,
     world: World,
 ) -> None:
-    """Replay chains[begin:end] under the first `asked` policies, into the columns of `made` that they name."""
+    """Replay chains[begin:end] under the first `asked` policies, into the columns of `made` that they name.
+
+    `only` tells by policy and chain which to replay; it is empty where all are.
+    """
     attempts, state, first = room.attempts, room.state, room.first
     while begin < end:
         size = _merged(columns, chains, begin, end, attempts, first, world)
@@ -71,6 +75,8 @@ def replay_chains(
             by_month = made.by_month[number, policy]
             for each in range(size):
                 chain = chains[begin + each]
+                if len(only) and not only[policy, chain]:
+                    continue
                 state[:] = 0
                 _replay(columns, chain, state, policy, asked, first[each], first[each + 1], attempts, by_month, world)
                 for row in range(VALID + 1):

@@ -150,16 +150,22 @@ def replay_days(
     end: int,
     number: int,
     asked: int,
+    only: NDArray[np.bool_],
     gaps: Gaps,
     made: Made,
     world: World,
 ) -> None:
-    """Replay chains [begin, end) but the odd ones under the first `asked` policies, a block of chains at a time."""
+    """Replay chains [begin, end) but the odd ones under the first `asked` policies, a block of chains at a time.
+
+    `only` tells by policy and chain which to replay; it is empty where all are.
+    """
     while begin < end:
         size = min(BLOCK_CHAINS, end - begin)
         _find_gaps(bits, begin, size, gaps, world)
         for policy in range(asked):
             for each in range(size):
+                if len(only) and not only[policy, begin + each]:
+                    continue
                 issued_at = columns.issued_at[begin + each] * TICKS_PER_SECOND + _TICKS_BEFORE_2000
                 if not odd[begin + each] and issued_at <= world.until:
                     _live(columns, bits, begin + each, number, policy, gaps, each, made, world)

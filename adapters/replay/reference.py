@@ -1,16 +1,19 @@
 """The engine that the others are measured against: slow and plain, by the code that the live ledger runs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import assert_never
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import (
     PLAIN,
     SWITCH_MODES,
     Behavior,
+    Counts,
     FactKind,
     Facts,
     Mode,
@@ -56,7 +59,13 @@ class ReferenceEngine:
         # Nobody knows until when the credential that is replaced would have been valid.
         return "reissue_validity" if policy.reissue_validity == "keep" else None
 
-    def replay(self, partition: Partition, policies: Sequence[RenewalPolicy], question: Question) -> list[Outcomes]:
+    def replay(
+        self,
+        partition: Partition,
+        policies: Sequence[RenewalPolicy],
+        question: Question,
+        only: NDArray[np.bool_] | None = None,
+    ) -> list[Outcomes]:
         """Return what became of the chains under each policy.
 
         Raises ValueError for a policy that it refuses, and for a partition without attempts.
@@ -66,10 +75,14 @@ class ReferenceEngine:
             if refused is not None:
                 raise ValueError(f"the reference engine does not replay {refused} of policy {policy.ref}")
         read = [chain_of(partition, row, self.classes) for row in range(partition.chains)]
-        return [_outcomes(_lives(read, policy, question), question) for policy in policies]
+        chosen = np.ones((len(policies), len(read)), np.bool_) if only is None else only
+        return [
+            _outcomes(_lives(compress(read, mine), policy, question), mine, question)
+            for policy, mine in zip(policies, chosen, strict=True)
+        ]
 
 
-def _lives(read: Sequence[Chain], policy: RenewalPolicy, question: Question) -> list[Life]:
+def _lives(read: Iterable[Chain], policy: RenewalPolicy, question: Question) -> list[Life]:
     named = [_called(each, _switched_to(number)) for number, each in enumerate(question.policies)]
     book = PolicyBook.of(_called(policy, ASKED), *named)
     until, behavior = moment_of(question.until), _behavior(question.behavior)
@@ -174,7 +187,8 @@ def _fact(facts: Facts, index: int) -> Step:
 # --- Lives to columns
 
 
-def _outcomes(lives: Sequence[Life], question: Question) -> Outcomes:
+def _outcomes(lives: Sequence[Life], mine: NDArray[np.bool_], question: Question) -> Outcomes:
+    """Return what became of chains: the lives are those of the chains that are `mine`."""
     by_month = np.zeros((question.months, 2), np.int64)
     for life in lives:
         for column, moments in enumerate((life.renewed_at, life.lapsed_at)):
@@ -182,12 +196,18 @@ def _outcomes(lives: Sequence[Life], question: Question) -> Outcomes:
                 month = month_of(at) - question.first_month
                 by_month[min(max(month, 0), question.months - 1), column] += 1
     return Outcomes(
-        renewals=np.array([len(life.renewed_at) for life in lives], np.int32),
-        lapses=np.array([len(life.lapsed_at) for life in lives], np.int32),
-        lockouts=np.array([life.lockouts for life in lives], np.int32),
-        reissues=np.array([life.reissues for life in lives], np.int32),
-        valid_days=np.array([life.valid_days for life in lives], np.int32),
-        exposed_days=np.array([life.exposed_days for life in lives], np.int32),
-        valid=np.array([life.valid for life in lives], np.bool_),
+        renewals=_column(mine, [len(life.renewed_at) for life in lives]),
+        lapses=_column(mine, [len(life.lapsed_at) for life in lives]),
+        lockouts=_column(mine, [life.lockouts for life in lives]),
+        reissues=_column(mine, [life.reissues for life in lives]),
+        valid_days=_column(mine, [life.valid_days for life in lives]),
+        exposed_days=_column(mine, [life.exposed_days for life in lives]),
+        valid=_column(mine, [life.valid for life in lives]).astype(np.bool_),
         by_month=by_month,
     )
+
+
+def _column(mine: NDArray[np.bool_], counts: Sequence[int]) -> Counts:
+    made = np.zeros(len(mine), np.int32)
+    made[mine] = counts
+    return made

@@ -1,26 +1,22 @@
 """One partition under all policies of a plan: what became of its chains, as figures that add up."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from sealbook.adapters.replay.contract import Mode, Outcomes, Partition, Recorded
-from sealbook.adapters.replay.figures import (
-    CUSTOMERS,
-    PER_CHAIN,
-    Ground,
-    Numbers,
-    Partial,
-    by_group,
-    columns,
-    differing,
-)
+from sealbook.adapters.replay.contract import Engine, Mode, Outcomes, Partition, Recorded
+from sealbook.adapters.replay.figures import Ground, Numbers, Partial, columns
+from sealbook.adapters.replay.kernel_sums import Adding
 from sealbook.adapters.replay.plan import Concerned, Histories, Plan
 from sealbook.adapters.replay.sampling import sampled, weights
-from sealbook.adapters.replay.selecting import Rows, taken, taken_uses
+from sealbook.adapters.replay.selecting import PER_CHAIN, Rows, picked, taken, taken_uses
 from sealbook.adapters.replay.self_check import compared
 from sealbook.adapters.replay.unseen import lost
+
+POLICIES_AT_A_TIME = 50
+"""So many are replayed before their outcomes are counted and forgotten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +62,7 @@ class _Work:
         self.factual = factual
         self.rows = rows
         self.ground = Ground(partition=partition, shape=plan.shape, weights=drawn)
+        self.adding = Adding(self.ground)
         self.partial = Partial.empty(plan.shape, policies=len(plan.policies))
         self.changed: list[Changed] = []
         self.in_force_more: dict[Mode, tuple[Rows, Numbers]] = {}
@@ -79,10 +76,10 @@ class _Work:
         check, by_month = compared(recorded, in_force, self.plan)
         self.partial.check[...] = check
         self.partial.recorded_by_month[...] = by_month
-        metrics = self._enter(0, in_force)
+        self._enter(0, in_force, in_force)
         locked = np.flatnonzero(in_force.lockouts > 0)
         for mode in self.plan.others if len(locked) else ():
-            more = self._more(locked, self._in_force(locked, mode), metrics)
+            more = self._more(locked, self._in_force(locked, mode), picked(in_force, locked))
             self.in_force_more[mode] = locked, more
             self._add(0, mode, locked, more)
         for concerned in self.plan.concerned():
@@ -102,70 +99,73 @@ class _Work:
 
     def _replay(self, concerned: Concerned, in_force: Outcomes) -> None:
         rows = concerned.rows(self.partition, self.plan)
-        part = taken(self.partition, rows)
-        policies = [self.plan.policies[number] for number in concerned.numbers]
         rest = np.setdiff1d(np.arange(self.partition.chains), rows)
-        months_of_rest = self._in_force(rest, self.plan.shown).by_month
-        shown = concerned.engine.replay(part, policies, self.plan.question(self.plan.shown))
-        gone = lost(part, until=self.plan.until)
-        unseen = replace(gone, rows=rows[gone.rows]).under(
-            concerned.engine, policies, self.plan.question(Mode.RETURN), self.ground
-        )
-        for number, policy, found, mine in zip(concerned.numbers, policies, shown, unseen, strict=True):
-            self.partial.unseen[number + 1] = mine.chains
-            self.partial.beyond[number + 1] = mine.beyond
-            outcomes = found
-            if len(rest):
-                outcomes = _copied(in_force, by_month=months_of_rest)
-                _put(outcomes, rows, found)
-            metrics = self._enter(number + 1, outcomes)
-            self._compare(number, outcomes, in_force)
-            locked = np.flatnonzero(found.lockouts > 0)
-            for mode in self.plan.others if len(locked) else ():
-                # How people behave after a lock-out changes nothing for whom the policy never locks out.
-                (other,) = concerned.engine.replay(taken(part, locked), [policy], self.plan.question(mode))
-                self._add(number + 1, mode, rows[locked], self._more(rows[locked], other, metrics))
-            for mode, (of, more) in self.in_force_more.items():
-                among = np.isin(of, rest)
+        part, gone = taken(self.partition, rows), lost(taken(self.partition, rows), until=self.plan.until)
+        gone = replace(gone, rows=rows[gone.rows])
+        others = _copied(in_force, by_month=self._in_force(rest, self.plan.shown).by_month) if len(rest) else None
+        for begin in range(0, len(concerned.numbers), POLICIES_AT_A_TIME):
+            numbers = concerned.numbers[begin : begin + POLICIES_AT_A_TIME]
+            policies = [self.plan.policies[number] for number in numbers]
+            shown = concerned.engine.replay(part, policies, self.plan.question(self.plan.shown))
+            for number, found in zip(numbers, shown, strict=True):
+                self._enter(number + 1, found if others is None else _merged(others, rows, found), in_force)
+            self._others(concerned.engine, numbers, part, rows, shown)
+            unseen = gone.under(concerned.engine, policies, self.plan.question(Mode.RETURN), self.ground)
+            for number, mine in zip(numbers, unseen, strict=True):
+                self.partial.unseen[number + 1] = mine.chains
+                self.partial.beyond[number + 1] = mine.beyond
+        for mode, (of, more) in self.in_force_more.items():
+            among = np.isin(of, rest)
+            for number in concerned.numbers:
                 self._add(number + 1, mode, of[among], more[:, among])
 
-    def _enter(self, number: int, outcomes: Outcomes) -> Numbers:
-        """Count what is shown of a policy. Until the other modes are counted, they are the same."""
-        metrics = columns(self.ground, outcomes)
-        partial = self.partial
-        partial.totals[number] = metrics.sum(axis=1)
-        if self.plan.shape.resamples:
-            partial.resampled[number] = (self.ground.weights @ metrics.T).T
-        partial.groups[number] = by_group(self.ground, metrics, outcomes.lockouts > 0)
-        partial.truncated[number] = metrics[:, self.partition.truncated].sum(axis=1)
-        partial.by_month[number] = outcomes.by_month
-        return metrics
+    def _others(
+        self, engine: Engine, numbers: Sequence[int], part: Partition, rows: Rows, shown: Sequence[Outcomes]
+    ) -> None:
+        """Count the behaviors that are not shown. They change nothing for whom a policy never locks out."""
+        policies = [self.plan.policies[number] for number in numbers]
+        locked = np.array([found.lockouts > 0 for found in shown])
+        for mode in self.plan.others if locked.any() else ():
+            replayed = engine.replay(part, policies, self.plan.question(mode), only=locked)
+            for number, of, found, other in zip(numbers, locked, shown, replayed, strict=True):
+                mine = np.flatnonzero(of)
+                more = self._more(rows[mine], picked(other, mine), picked(found, mine))
+                self._add(number + 1, mode, rows[mine], more)
 
-    def _more(self, rows: Rows, outcomes: Outcomes, metrics: Numbers) -> Numbers:
-        """Return by how much the metrics of chains differ from those shown where people behave otherwise."""
-        more = columns(self.ground, outcomes, rows) - metrics[:, rows]
+    def _enter(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
+        """Count what is shown of a policy. Until the other modes are counted, they are the same."""
+        sums = self.adding.sums(outcomes, in_force)
+        partial = self.partial
+        partial.totals[number] = sums.totals
+        partial.groups[number] = sums.groups
+        partial.truncated[number] = sums.truncated
+        partial.by_month[number] = outcomes.by_month
+        partial.changed[number] = np.count_nonzero(sums.changed)
+        if self.plan.shape.resamples:
+            partial.resampled[number] = (self.ground.weights @ columns(self.ground, outcomes).T).T
+        if self.plan.naming and number and sums.changed.any():
+            self._name(number - 1, np.flatnonzero(sums.changed), outcomes, in_force)
+
+    def _name(self, policy: int, unlike: Rows, outcomes: Outcomes, in_force: Outcomes) -> None:
+        self.changed.append(
+            Changed(
+                policy=policy,
+                rows=self.rows[unlike],
+                customer=self.partition.customer[unlike],
+                in_force={name: getattr(in_force, name)[unlike] for name in PER_CHAIN},
+                under={name: getattr(outcomes, name)[unlike] for name in PER_CHAIN},
+            )
+        )
+
+    def _more(self, rows: Rows, one: Outcomes, other: Outcomes) -> Numbers:
+        """Return by how much the metrics of the chains at the rows are more than others."""
         # A customer who is locked out is locked out for the first time before he can behave in any way.
-        more[CUSTOMERS] = 0
-        return more
+        return columns(self.ground, one, rows) - columns(self.ground, other, rows)
 
     def _add(self, number: int, mode: Mode, rows: Rows, more: Numbers) -> None:
         self.partial.totals[number, mode] += more.sum(axis=1)
         if self.plan.shape.resamples:
             self.partial.resampled[number, mode] += (self.ground.weights[:, rows] @ more.T).T
-
-    def _compare(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
-        unlike = np.flatnonzero(differing(outcomes, in_force))
-        self.partial.changed[number + 1] = len(unlike)
-        if self.plan.naming and len(unlike):
-            self.changed.append(
-                Changed(
-                    policy=number,
-                    rows=self.rows[unlike],
-                    customer=self.partition.customer[unlike],
-                    in_force={name: getattr(in_force, name)[unlike] for name in PER_CHAIN},
-                    under={name: getattr(outcomes, name)[unlike] for name in PER_CHAIN},
-                )
-            )
 
 
 def _nothing(chains: int, months: int) -> Outcomes:
@@ -175,6 +175,13 @@ def _nothing(chains: int, months: int) -> Outcomes:
 
 def _copied(outcomes: Outcomes, *, by_month: Numbers) -> Outcomes:
     return Outcomes(**{name: getattr(outcomes, name).copy() for name in PER_CHAIN}, by_month=by_month.copy())
+
+
+def _merged(others: Outcomes, rows: Rows, found: Outcomes) -> Outcomes:
+    """Return what was found of some chains, and of the others what is known of them."""
+    merged = _copied(others, by_month=others.by_month)
+    _put(merged, rows, found)
+    return merged
 
 
 def _put(outcomes: Outcomes, rows: Rows, found: Outcomes) -> None:

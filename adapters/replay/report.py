@@ -26,8 +26,8 @@ IN_FORCE = "in force"
 class Figure:
     """A number and how far it may be off.
 
-    `low` and `high` bound what it comes to whether all who are locked out leave or return at once, and whatever those
-    would have done whom only the record lost. `point` is what it comes to if they do as those did who were locked out
+    `low` and `high` bound what it comes to whether those who are locked out leave, return at once or do as others did,
+    and whatever those would have done whom only the record lost. `point` is what it comes to if they do as those did who were locked out
     in fact; None if nobody was. `interval` says what the
     sample leaves open, at 95 %: around the point, or else around both bounds; None where all customers were replayed.
     """
@@ -187,13 +187,15 @@ class _Figured:
         }
 
     def _figure(self, by_mode: Numbers, resampled: Numbers, beyond: Numbers) -> Figure:
-        bounds = [int(by_mode[mode]) for mode in (Mode.LEAVE, Mode.RETURN)]
-        low, high = (self._scaled(each) for each in (min(bounds) + int(beyond[0]), max(bounds) + int(beyond[1])))
+        # Who comes back late moves what follows, so the middle behavior may lie outside of the outer two.
+        modes = [Mode.LEAVE, Mode.RETURN] if self._plan.fitted is None else list(Mode)
+        of_modes = [int(by_mode[mode]) for mode in modes]
+        low, high = self._scaled(min(of_modes) + int(beyond[0])), self._scaled(max(of_modes) + int(beyond[1]))
         point = None if self._plan.fitted is None else self._scaled(int(by_mode[Mode.AS_FITTED]))
         within: tuple[int, int] | None = None
         if resampled.shape[1]:
-            modes = (Mode.LEAVE, Mode.RETURN) if point is None else (Mode.AS_FITTED,)
-            ends = [interval(self._resampled(resampled[mode])) for mode in modes]
+            drawn = modes if point is None else [Mode.AS_FITTED]
+            ends = [interval(self._resampled(resampled[mode])) for mode in drawn]
             within = min(low for low, _ in ends), max(high for _, high in ends)
         return Figure(low=low, point=point, high=high, interval=within)
 

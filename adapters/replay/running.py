@@ -4,16 +4,12 @@ What the processes hand back are whole numbers that add up, so a report is the s
 them.
 """
 
-import multiprocessing
 import os
-import signal
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -25,14 +21,11 @@ from sealbook.adapters.replay.replaying import Changed, replayed
 from sealbook.adapters.replay.report import Report, told
 from sealbook.adapters.replay.sampling import RESAMPLES
 from sealbook.adapters.replay.self_check import SelfCheck, self_check
-from sealbook.application.ports import Unavailable
+from sealbook.adapters.replay.workers import Workers, workers
 
 POLICIES_AT_ONCE = 250
 """A larger sweep reads the snapshot more than once, so that memory does not grow with it."""
-TASKS_AHEAD = 2
-"""How many tasks wait for each process: so many results at most wait to be summed."""
 
-Work = TypeVar("Work")
 Advanced = Callable[[int, int], None]
 Named = Callable[[Sequence[Changed], Sequence[str]], None]
 
@@ -55,8 +48,8 @@ class Run:
         self._version = version
         self._processes = processes
         policies, classes = tuple(asked.policies.values()), histories.use_classes
-        # One process shares its work out to threads; of several, each has one.
-        threads = (os.cpu_count() or 1) if processes == 1 else 1
+        # What is one partition is shared out among threads by its chains.
+        threads = (os.cpu_count() or 1) if histories.partitions == 1 else 1
         self._engines = engines_for(policies, engine=asked.engine, classes=classes, threads=threads)
         in_force = "reference" if asked.engine == "reference" else "auto"
         self._engines_in_force = engines_for(histories.policies, engine=in_force, classes=classes, threads=threads)
@@ -64,21 +57,27 @@ class Run:
 
     def report(self, *, advanced: Advanced = lambda _done, _total: None, named: Named | None = None) -> Report:
         """Compute everything; `named` is told who changes, partition by partition in order."""
-        with _workers(self._processes, self._histories) as work:
+        with self._workers() as work:
             return self._computed(work, advanced, named)
 
     def plan(self) -> Plan:
         """Return what is computed for each partition, after a look at all of them."""
-        with _workers(self._processes, self._histories) as work:
+        with self._workers() as work:
             return self._plan(*self._look(work))
 
     def checked(self) -> SelfCheck:
         """Compute the self-check alone."""
-        with _workers(self._processes, self._histories) as work:
+        with self._workers() as work:
             plan = replace(self._plan(*self._look(work)), policies=(), engines=(), naming=False)
             return self_check(self._summed(work, plan, lambda _: None, None))
 
-    def _computed(self, work: "_Workers", advanced: Advanced, named: Named | None) -> Report:
+    def _workers(self) -> AbstractContextManager[Workers]:
+        # Threads take turns with what is not compiled.
+        compiled = all(each.name != "reference" for each in (*self._engines, *self._engines_in_force))
+        threads = (os.cpu_count() or 1) if compiled else 1
+        return workers(self._histories, processes=self._processes, threads=threads)
+
+    def _computed(self, work: Workers, advanced: Advanced, named: Named | None) -> Report:
         fit, first_month = self._look(work)
         plan = replace(self._plan(fit, first_month), naming=named is not None)
         batches = [slice(at, at + POLICIES_AT_ONCE) for at in range(0, len(plan.policies), POLICIES_AT_ONCE)]
@@ -90,7 +89,7 @@ class Run:
             parts.append(self._summed(work, part, partial(_further, advanced, begin, total), found))
         return told(self._histories, self._asked, plan, parts, version=self._version)
 
-    def _look(self, work: "_Workers") -> tuple[Fitted | None, int]:
+    def _look(self, work: Workers) -> tuple[Fitted | None, int]:
         numbers = range(self._histories.partitions)
         seen = list(work.done(partial(_look, until=self._until), numbers))
         found = np.concatenate([np.zeros((0, 2), np.int64), *(each.refusals for each in seen)])
@@ -126,7 +125,7 @@ class Run:
             naming=False,
         )
 
-    def _summed(self, work: "_Workers", plan: Plan, advanced: Callable[[int], None], named: Named | None) -> Partial:
+    def _summed(self, work: Workers, plan: Plan, advanced: Callable[[int], None], named: Named | None) -> Partial:
         sums = Partial.empty(plan.shape, policies=len(plan.policies))
         numbers = range(self._histories.partitions)
         for number, each in enumerate(work.done(partial(_replay, plan=plan), numbers)):
@@ -156,67 +155,3 @@ def _look(histories: Histories, number: int, *, until: int) -> _Seen:
 
 def _replay(histories: Histories, number: int, *, plan: Plan) -> Any:  # noqa: ANN401 (named where it is used)
     return replayed(histories, number, plan)
-
-
-# --- Processes
-
-
-class _Workers:
-    """Whoever does the work on partitions: this process, or others."""
-
-    def __init__(self, histories: Histories, executor: ProcessPoolExecutor | None, processes: int) -> None:
-        self._histories = histories
-        self._executor = executor
-        self._ahead = processes * TASKS_AHEAD
-
-    def done(self, work: Callable[[Histories, int], Work], numbers: Iterable[int]) -> Iterator[Work]:
-        """Yield what the work comes to for each partition, in their order."""
-        if self._executor is None:
-            yield from (work(self._histories, number) for number in numbers)
-            return
-        left = iter(numbers)
-        begun: list[Future[Work]] = [self._executor.submit(_do, work, each) for each in islice(left, self._ahead)]
-        while begun:
-            try:
-                done = begun.pop(0).result()
-            except BrokenExecutor:
-                raise Unavailable("a process of the run has ended by itself: perhaps memory was short") from None
-            begun += [self._executor.submit(_do, work, each) for each in islice(left, 1)]
-            yield done
-
-
-@contextmanager
-def _workers(processes: int, histories: Histories) -> Generator[_Workers]:
-    if processes == 1 or histories.partitions <= 1:
-        yield _Workers(histories, None, 1)
-        return
-    others = set(multiprocessing.active_children())
-    executor = ProcessPoolExecutor(
-        min(processes, histories.partitions),
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(histories,),
-    )
-    try:
-        yield _Workers(histories, executor, processes)
-    except BaseException:
-        # Nobody wants their work any more: it is not waited for.
-        executor.shutdown(wait=False, cancel_futures=True)
-        for child in set(multiprocessing.active_children()) - others:
-            child.terminate()
-        raise
-    executor.shutdown()
-
-
-_OPENED: list[Histories] = []
-"""In a worker process: the snapshot, opened once."""
-
-
-def _begin(histories: Histories) -> None:
-    # Ctrl-C reaches the whole group; what becomes of a worker is for its beginner to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _OPENED.append(histories)
-
-
-def _do(work: Callable[[Histories, int], Work], number: int) -> Work:
-    return work(_OPENED[0], number)

@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sealbook.adapters.replay.contract import Days, Facts, Partition, Places, Uses
+from sealbook.adapters.replay.contract import Days, Facts, Outcomes, Partition, Places, Uses
 
 Rows = NDArray[np.int64]
+PER_CHAIN = ("renewals", "lapses", "lockouts", "reissues", "valid_days", "exposed_days", "valid")
+"""What of an outcome is of each chain."""
 
 
 def taken(partition: Partition, rows: Rows) -> Partition:
@@ -36,6 +38,11 @@ def taken_uses(uses: Uses, rows: Rows) -> Uses:
     """Return the uses of the chains at these rows."""
     begin, of = _spread(uses.begin, rows)
     return replace(uses, begin=begin, at=uses.at[of], use_class=None if uses.use_class is None else uses.use_class[of])
+
+
+def picked(outcomes: Outcomes, rows: Rows) -> Outcomes:
+    """Return what became of the chains at these rows; what is by month is that of all."""
+    return Outcomes(**{name: getattr(outcomes, name)[rows] for name in PER_CHAIN}, by_month=outcomes.by_month)
 
 
 def _uses(uses: Uses | None, rows: Rows) -> Uses | None:

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sealbook.adapters.replay.figures import PER_CHAIN
 from sealbook.adapters.replay.replaying import Changed
 from sealbook.adapters.replay.running import Named
+from sealbook.adapters.replay.selecting import PER_CHAIN
 from sealbook.adapters.whole_files import whole
 
 
@@ -16,7 +16,7 @@ def listed(path: Path, labels: Sequence[str]) -> Generator[Named]:
     """Give whom to tell of those who change; they are in the file when the block ends well.
 
     A row is a chain under a policy: its name, its customer's number in the snapshot, and what became of it, in force
-    and under the policy. Raises BadFile, ImportError without pyarrow.
+    and under the policy. Only the owner may read it, for it names people. Raises BadFile, ImportError without pyarrow.
     """
     from sealbook.adapters.replay.snapshot_arrow import arrow, pq
 
@@ -25,7 +25,7 @@ def listed(path: Path, labels: Sequence[str]) -> Generator[Named]:
     first = [("policy", arrow.string()), ("name", arrow.string()), ("customer", arrow.int64())]
     schema = arrow.schema([*first, *both])
 
-    with whole(path) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
+    with whole(path, private=True) as file, pq.ParquetWriter(file, schema, compression="zstd") as writer:
 
         def named(changed: Sequence[Changed], names: Sequence[str]) -> None:
             for each in changed:

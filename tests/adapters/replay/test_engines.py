@@ -27,6 +27,7 @@ from sealbook.adapters.replay.contract import (
 from sealbook.adapters.replay.csr import CsrEngine
 from sealbook.adapters.replay.moments import DAY_SECONDS, SEOUL
 from sealbook.adapters.replay.reference import ReferenceEngine
+from sealbook.adapters.replay.selecting import PER_CHAIN, picked, taken
 from sealbook.domain.policy_document import RenewalPolicy
 from tests.adapters.replay.histories import (
     CLASSES,
@@ -109,6 +110,29 @@ def test_days_come_to_what_the_domain_comes_to(
     expected = REFERENCE.replay(partition, asked, of)
     assert_same(BITMAP.replay(partition, asked, of), expected)
     assert_same(BITMAP.replay(dataclasses.replace(partition, days=None), asked, of), expected)
+
+
+@drawn
+@given(
+    partitions(), st.lists(policies(**BY_DAYS), min_size=1, max_size=3), questions(named=policies(**ABLE)), st.data()
+)
+def test_what_is_not_chosen_is_not_replayed_and_all_else_is_as_it_was(
+    partition: Partition, asked: list[RenewalPolicy], of: Question, data: st.DataObject
+) -> None:
+    n = partition.chains
+    flags = data.draw(
+        st.lists(st.lists(st.booleans(), min_size=n, max_size=n), min_size=len(asked), max_size=len(asked))
+    )
+    only = np.array(flags, np.bool_).reshape(len(asked), n)
+    expected = [
+        REFERENCE.replay(taken(partition, np.flatnonzero(mine)), [each], of)[0]
+        for mine, each in zip(only, asked, strict=True)
+    ]
+    for engine in (REFERENCE, CSR, BITMAP):
+        found = engine.replay(partition, asked, of, only)
+        assert_same([picked(each, np.flatnonzero(mine)) for each, mine in zip(found, only, strict=True)], expected)
+        for each, mine in zip(found, only, strict=True):
+            assert not any(getattr(picked(each, np.flatnonzero(~mine)), name).any() for name in PER_CHAIN)
 
 
 @pytest.mark.parametrize("exposed_after_days", [60, 61, 62, 63])

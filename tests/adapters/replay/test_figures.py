@@ -8,22 +8,22 @@ from hypothesis import given
 
 from sealbook.adapters.replay.contract import Outcomes, Partition
 from sealbook.adapters.replay.figures import (
-    CUSTOMERS,
     METRICS,
     Ground,
     Partial,
     Shape,
-    by_group,
     columns,
     month_named,
     months_of,
     split_groups,
 )
+from sealbook.adapters.replay.kernel_sums import Adding, Sums
 from sealbook.adapters.replay.moments import moment_of, month_of
 from sealbook.adapters.replay.sampling import interval, sampled, share_of, weights
-from sealbook.adapters.replay.selecting import taken
+from sealbook.adapters.replay.selecting import PER_CHAIN, taken
 from tests.adapters.replay.histories import Chain, moments, partition_of, partitions
 
+CUSTOMERS = METRICS.index("customers_locked_out")
 SHAPE = Shape(kinds=2, holders=2, channels=2, first_month=240, months=24, fees=(0, 500))
 
 
@@ -32,7 +32,10 @@ def chains() -> Partition:
     of = ((1, 0, 0), (1, 1, 1), (2, 1, 0), (3, 0, 0))
     issued_at = (20 * 366 + 10) * 86_400
     return partition_of(
-        [Chain(issued_at=issued_at, customer=customer, kind=kind, holder=holder) for customer, kind, holder in of]
+        [
+            Chain(issued_at=issued_at, customer=customer, kind=kind, holder=holder, truncated=customer < 3)
+            for customer, kind, holder in of
+        ]
     )
 
 
@@ -72,11 +75,33 @@ def test_the_metrics_of_all_chains_add_up() -> None:
     }
 
 
-def test_a_customer_counts_once_in_each_group_in_which_he_was_locked_out() -> None:
-    what = outcomes(lockouts=[2, 1, 0, 1])
-    found = by_group(ground(), columns(ground(), what), what.lockouts > 0)
+def sums(*, lockouts: list[int]) -> Sums:
+    what = outcomes(lockouts=lockouts)
+    return Adding(ground()).sums(what, what)
 
-    parts = dict(split_groups(SHAPE, found))
+
+def test_what_is_added_up_is_the_sum_of_the_chains() -> None:
+    for lockouts in ([2, 1, 0, 1], [0, 0, 0, 0], [0, 1, 0, 0], [1, 1, 1, 1]):
+        of_chains = columns(ground(), outcomes(lockouts=lockouts))
+
+        assert sums(lockouts=lockouts).totals.tolist() == of_chains.sum(axis=1).tolist()
+        assert (
+            sums(lockouts=lockouts).truncated.tolist()
+            == of_chains[:, ground().partition.truncated].sum(axis=1).tolist()
+        )
+
+
+@pytest.mark.parametrize("name", PER_CHAIN)
+def test_a_chain_changes_where_anything_becomes_of_it_otherwise(name: str) -> None:
+    what, other = outcomes(lockouts=[1, 0, 0, 0]), outcomes(lockouts=[1, 0, 0, 0])
+    getattr(other, name)[2] += 1
+
+    assert Adding(ground()).sums(what, other).changed.tolist() == [False, False, True, False]
+    assert not Adding(ground()).sums(what, what).changed.any()
+
+
+def test_a_customer_counts_once_in_each_group_in_which_he_was_locked_out() -> None:
+    parts = dict(split_groups(SHAPE, sums(lockouts=[2, 1, 0, 1]).groups))
 
     assert parts["kind"][CUSTOMERS].tolist() == [2, 1]
     assert parts["holder"][CUSTOMERS].tolist() == [2, 1]
@@ -85,12 +110,11 @@ def test_a_customer_counts_once_in_each_group_in_which_he_was_locked_out() -> No
 
 
 def test_every_grouping_adds_up_to_the_total() -> None:
-    what = outcomes(lockouts=[0, 1, 3, 0])
-    metrics = columns(ground(), what)
+    found = sums(lockouts=[0, 1, 3, 0])
     others = np.arange(len(METRICS)) != CUSTOMERS
 
-    for _, part in split_groups(SHAPE, by_group(ground(), metrics, what.lockouts > 0)):
-        assert (part.sum(axis=1) == metrics.sum(axis=1))[others].all()
+    for _, part in split_groups(SHAPE, found.groups):
+        assert (part.sum(axis=1) == found.totals)[others].all()
 
 
 def test_partials_add_up() -> None:
