@@ -1,17 +1,24 @@
 """The calendar in whole numbers is the domain's."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import cast
 
+import numba
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sealbook.adapters.replay.calendar_tables import CODES, FAR, added, shifted, tables, tick_of
+from sealbook.adapters.replay import calendar_tables
+from sealbook.adapters.replay.calendar_tables import CODES, FAR, tables, tick_of
 from sealbook.adapters.replay.moments import SEOUL, moment_of
 from sealbook.domain.calendar import MICROSECOND, Calendar, Period, add, shift_back, shift_forward
 from tests.adapters.replay.histories import moments
 
 EPOCH = datetime(1999, 12, 31, 15, tzinfo=UTC)
 _periods = st.builds(Period, months=st.integers(0, 40) | st.integers(0, 2_400), days=st.integers(0, 400))
+# Compiled, as kernels have them: called from here, they would run as Python.
+added = cast("Callable[..., int]", numba.njit(calendar_tables.added))
+shifted = cast("Callable[..., int]", numba.njit(calendar_tables.shifted))
 
 
 def tick(moment: datetime) -> int:
