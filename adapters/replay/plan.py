@@ -62,11 +62,18 @@ class Concerned:
     """Policies of one engine that concern the same chains; `numbers` is where they stand in the plan."""
 
     numbers: tuple[int, ...]
+    policies: tuple[RenewalPolicy, ...]
     engine: Engine
+
+    def parts(self, size: int) -> "Iterator[Concerned]":
+        """Yield them a few at a time."""
+        for at in range(0, len(self.numbers), size):
+            few = slice(at, at + size)
+            yield Concerned(numbers=self.numbers[few], policies=self.policies[few], engine=self.engine)
 
     def rows(self, partition: Partition, plan: "Plan") -> Rows:
         """Return the chains that these policies concern."""
-        policy = plan.policies[self.numbers[0]]
+        policy = self.policies[0]
         kinds = [policy.kinds is None or name in policy.kinds for name in plan.kinds]
         holders = [policy.holders is None or name in policy.holders for name in plan.holders]
         return np.flatnonzero(np.array(kinds, bool)[partition.kind] & np.array(holders, bool)[partition.holder])
@@ -124,7 +131,8 @@ class Plan:
         for number, (policy, engine) in enumerate(zip(self.policies, self.engines, strict=True)):
             together.setdefault((policy.kinds, policy.holders, engine.name), []).append(number)
         for numbers in together.values():
-            yield Concerned(numbers=tuple(numbers), engine=self.engines[numbers[0]])
+            policies = tuple(self.policies[number] for number in numbers)
+            yield Concerned(numbers=tuple(numbers), policies=policies, engine=self.engines[numbers[0]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

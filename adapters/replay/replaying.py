@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from sealbook.adapters.replay.contract import Engine, Mode, Outcomes, Partition, Recorded
+from sealbook.adapters.replay.contract import Mode, Outcomes, Partition, Recorded
 from sealbook.adapters.replay.figures import Ground, Numbers, Partial, columns
 from sealbook.adapters.replay.kernel_sums import Adding
 from sealbook.adapters.replay.plan import Concerned, Histories, Plan
 from sealbook.adapters.replay.sampling import sampled, weights
 from sealbook.adapters.replay.selecting import PER_CHAIN, Rows, picked, taken, taken_uses
 from sealbook.adapters.replay.self_check import compared
-from sealbook.adapters.replay.unseen import lost
+from sealbook.adapters.replay.unseen import Lost, lost
 
 POLICIES_AT_A_TIME = 50
 """So many are replayed before their outcomes are counted and forgotten."""
@@ -99,38 +99,38 @@ class _Work:
 
     def _replay(self, concerned: Concerned, in_force: Outcomes) -> None:
         rows = concerned.rows(self.partition, self.plan)
-        rest = np.setdiff1d(np.arange(self.partition.chains), rows)
-        part, gone = taken(self.partition, rows), lost(taken(self.partition, rows), until=self.plan.until)
-        gone = replace(gone, rows=rows[gone.rows])
+        part, rest = taken(self.partition, rows), np.setdiff1d(np.arange(self.partition.chains), rows)
+        gone = lost(part, until=self.plan.until)
         others = _copied(in_force, by_month=self._in_force(rest, self.plan.shown).by_month) if len(rest) else None
-        for begin in range(0, len(concerned.numbers), POLICIES_AT_A_TIME):
-            numbers = concerned.numbers[begin : begin + POLICIES_AT_A_TIME]
-            policies = [self.plan.policies[number] for number in numbers]
-            shown = concerned.engine.replay(part, policies, self.plan.question(self.plan.shown))
-            for number, found in zip(numbers, shown, strict=True):
+        for few in concerned.parts(POLICIES_AT_A_TIME):
+            shown = few.engine.replay(part, few.policies, self.plan.question(self.plan.shown))
+            for number, found in zip(few.numbers, shown, strict=True):
                 self._enter(number + 1, found if others is None else _merged(others, rows, found), in_force)
-            self._others(concerned.engine, numbers, part, rows, shown)
-            unseen = gone.under(concerned.engine, policies, self.plan.question(Mode.RETURN), self.ground)
-            for number, mine in zip(numbers, unseen, strict=True):
-                self.partial.unseen[number + 1] = mine.chains
-                self.partial.beyond[number + 1] = mine.beyond
+            self._behave_otherwise(few, part, rows, shown)
+            self._leave_open(few, gone, rows)
         for mode, (of, more) in self.in_force_more.items():
             among = np.isin(of, rest)
             for number in concerned.numbers:
                 self._add(number + 1, mode, of[among], more[:, among])
 
-    def _others(
-        self, engine: Engine, numbers: Sequence[int], part: Partition, rows: Rows, shown: Sequence[Outcomes]
-    ) -> None:
+    def _behave_otherwise(self, few: Concerned, part: Partition, rows: Rows, shown: Sequence[Outcomes]) -> None:
         """Count the behaviors that are not shown. They change nothing for whom a policy never locks out."""
-        policies = [self.plan.policies[number] for number in numbers]
         locked = np.array([found.lockouts > 0 for found in shown])
         for mode in self.plan.others if locked.any() else ():
-            replayed = engine.replay(part, policies, self.plan.question(mode), only=locked)
-            for number, of, found, other in zip(numbers, locked, shown, replayed, strict=True):
+            replayed = few.engine.replay(part, few.policies, self.plan.question(mode), only=locked)
+            for number, of, found, other in zip(few.numbers, locked, shown, replayed, strict=True):
                 mine = np.flatnonzero(of)
                 more = self._more(rows[mine], picked(other, mine), picked(found, mine))
                 self._add(number + 1, mode, rows[mine], more)
+
+    def _leave_open(self, few: Concerned, gone: Lost, rows: Rows) -> None:
+        """Count what nobody saw of those whom only the record lost."""
+        unseen = replace(gone, rows=rows[gone.rows]).under(
+            few.engine, few.policies, self.plan.question(Mode.RETURN), self.ground
+        )
+        for number, mine in zip(few.numbers, unseen, strict=True):
+            self.partial.unseen[number + 1] = mine.chains
+            self.partial.beyond[number + 1] = mine.beyond
 
     def _enter(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
         """Count what is shown of a policy. Until the other modes are counted, they are the same."""
