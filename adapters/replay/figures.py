@@ -60,13 +60,14 @@ class Shape:
 class Partial:
     """Figures of some partitions, under n policies: those in force first.
 
-    `totals` are by mode, (n, modes, metrics), `resampled` the same of each resample, (n, modes, metrics, resamples).
-    The rest is of the mode that is shown: `groups` side by side in the order of GROUPINGS, (n, metrics, groups),
-    `truncated`, (n, metrics), of the truncated chains, `by_month`, (n, months, 2), renewals and lapses, `changed`, (n),
-    how many chains fare otherwise than in fact. `unseen`, (n), are those lost in fact that would have been kept, and
-    `beyond`, (n, 2, metrics), by how much figures may be lower and higher for these than where all return. `chains`,
-    `customers` and `chains_resampled` say how many were replayed, `check` counts chains, those that differ, and
-    renewals and lapses, recorded and replayed, `recorded_by_month` says when the recorded ones were, (months, 2).
+    All are of the mode that is shown but `resampled`, the totals of each resample by mode, (n, modes, metrics,
+    resamples). `totals`, (n, metrics), are of all chains, `truncated` of the truncated ones, `groups` side by side in
+    the order of GROUPINGS, (n, metrics, groups); `by_month`, (n, months, 2), has renewals and lapses. `beyond`, (n, 2,
+    metrics), is by how much totals may be lower and higher, whatever each does whose doing is not known, and `apart` by
+    how much their differences from those in force. `changed`, (n), is how many chains fare otherwise than in fact,
+    `unseen`, (n), how many were lost in fact that would have been kept. `chains`, `customers` and `chains_resampled`
+    say how many were replayed, `check` counts chains, those that differ, and renewals and lapses, recorded and
+    replayed, `recorded_by_month` says when the recorded ones were, (months, 2).
     """
 
     totals: Numbers
@@ -77,6 +78,7 @@ class Partial:
     changed: Numbers
     unseen: Numbers
     beyond: Numbers
+    apart: Numbers
     chains: Numbers
     customers: Numbers
     chains_resampled: Numbers
@@ -91,7 +93,7 @@ class Partial:
         """Return the figures of no chains at all, under so many policies and those in force."""
         n, metrics = policies + 1, len(METRICS)
         sizes: dict[str, tuple[int, ...]] = {
-            "totals": (n, MODES, metrics),
+            "totals": (n, metrics),
             "resampled": (n, MODES, metrics, shape.resamples),
             "groups": (n, metrics, sum(shape.widths)),
             "truncated": (n, metrics),
@@ -99,6 +101,7 @@ class Partial:
             "changed": (n,),
             "unseen": (n,),
             "beyond": (n, 2, metrics),
+            "apart": (n, 2, metrics),
             "chains": (),
             "customers": (),
             "chains_resampled": (shape.resamples,),

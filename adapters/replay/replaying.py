@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sealbook.adapters.replay.contract import Mode, Outcomes, Partition, Recorded
-from sealbook.adapters.replay.figures import Ground, Numbers, Partial, columns
+from sealbook.adapters.replay.figures import METRICS, Ground, Numbers, Partial, columns
 from sealbook.adapters.replay.kernel_sums import Adding
 from sealbook.adapters.replay.plan import Concerned, Histories, Plan
 from sealbook.adapters.replay.sampling import sampled, weights
@@ -65,7 +65,7 @@ class _Work:
         self.adding = Adding(self.ground)
         self.partial = Partial.empty(plan.shape, policies=len(plan.policies))
         self.changed: list[Changed] = []
-        self.in_force_more: dict[Mode, tuple[Rows, Numbers]] = {}
+        self.in_force_more = _More.nothing(len(plan.others))
 
     def done(self, recorded: Recorded) -> Replayed:
         everyone = np.arange(self.partition.chains)
@@ -77,11 +77,8 @@ class _Work:
         self.partial.check[...] = check
         self.partial.recorded_by_month[...] = by_month
         self._enter(0, in_force, in_force)
-        locked = np.flatnonzero(in_force.lockouts > 0)
-        for mode in self.plan.others if len(locked) else ():
-            more = self._more(locked, self._in_force(locked, mode), picked(in_force, locked))
-            self.in_force_more[mode] = locked, more
-            self._add(0, mode, locked, more)
+        self.in_force_more = self._more_in_force(in_force)
+        self._add(0, self.in_force_more)
         for concerned in self.plan.concerned():
             self._replay(concerned, in_force)
         return Replayed(partial=self.partial, changed=tuple(self.changed))
@@ -102,26 +99,26 @@ class _Work:
         part, rest = taken(self.partition, rows), np.setdiff1d(np.arange(self.partition.chains), rows)
         gone = lost(part, until=self.plan.until)
         others = _copied(in_force, by_month=self._in_force(rest, self.plan.shown).by_month) if len(rest) else None
+        more_of_rest = self.in_force_more.among(rest)
         for few in concerned.parts(POLICIES_AT_A_TIME):
             shown = few.engine.replay(part, few.policies, self.plan.question(self.plan.shown))
             for number, found in zip(few.numbers, shown, strict=True):
                 self._enter(number + 1, found if others is None else _merged(others, rows, found), in_force)
-            self._behave_otherwise(few, part, rows, shown)
+            self._behave_otherwise(few, part, rows, shown, more_of_rest)
             self._leave_open(few, gone, rows)
-        for mode, (of, more) in self.in_force_more.items():
-            among = np.isin(of, rest)
-            for number in concerned.numbers:
-                self._add(number + 1, mode, of[among], more[:, among])
 
-    def _behave_otherwise(self, few: Concerned, part: Partition, rows: Rows, shown: Sequence[Outcomes]) -> None:
+    def _behave_otherwise(
+        self, few: Concerned, part: Partition, rows: Rows, shown: Sequence[Outcomes], rest: "_More"
+    ) -> None:
         """Count the behaviors that are not shown. They change nothing for whom a policy never locks out."""
-        locked = np.array([found.lockouts > 0 for found in shown])
-        for mode in self.plan.others if locked.any() else ():
-            replayed = few.engine.replay(part, few.policies, self.plan.question(mode), only=locked)
-            for number, of, found, other in zip(few.numbers, locked, shown, replayed, strict=True):
-                mine = np.flatnonzero(of)
-                more = self._more(rows[mine], picked(other, mine), picked(found, mine))
-                self._add(number + 1, mode, rows[mine], more)
+        only = np.array([found.lockouts > 0 for found in shown])
+        replays = [
+            few.engine.replay(part, few.policies, self.plan.question(mode), only=only) if only.any() else shown
+            for mode in self.plan.others
+        ]
+        for number, mine, found, *otherwise in zip(few.numbers, only, shown, *replays, strict=True):
+            locked = np.flatnonzero(mine)
+            self._add(number + 1, self._more(rows[locked], locked, found, otherwise).and_of(rest))
 
     def _leave_open(self, few: Concerned, gone: Lost, rows: Rows) -> None:
         """Count what nobody saw of those whom only the record lost."""
@@ -130,7 +127,8 @@ class _Work:
         )
         for number, mine in zip(few.numbers, unseen, strict=True):
             self.partial.unseen[number + 1] = mine.chains
-            self.partial.beyond[number + 1] = mine.beyond
+            self.partial.beyond[number + 1] += mine.beyond
+            self.partial.apart[number + 1] += mine.beyond
 
     def _enter(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
         """Count what is shown of a policy. Until the other modes are counted, they are the same."""
@@ -157,15 +155,65 @@ class _Work:
             )
         )
 
-    def _more(self, rows: Rows, one: Outcomes, other: Outcomes) -> Numbers:
-        """Return by how much the metrics of the chains at the rows are more than others."""
-        # A customer who is locked out is locked out for the first time before he can behave in any way.
-        return columns(self.ground, one, rows) - columns(self.ground, other, rows)
+    def _more_in_force(self, in_force: Outcomes) -> "_More":
+        locked = np.flatnonzero(in_force.lockouts > 0)
+        otherwise = [self._in_force(locked, mode) for mode in self.plan.others]
+        before = columns(self.ground, picked(in_force, locked), locked)
+        more = np.array([columns(self.ground, each, locked) - before for each in otherwise])
+        # Where refusals are on record there is nothing left of it: people did what they did.
+        some = more.any(axis=(0, 1))
+        return _More(rows=locked[some], by_mode=more[:, :, some])
 
-    def _add(self, number: int, mode: Mode, rows: Rows, more: Numbers) -> None:
-        self.partial.totals[number, mode] += more.sum(axis=1)
+    def _more(self, rows: Rows, places: Rows, shown: Outcomes, otherwise: Sequence[Outcomes]) -> "_More":
+        """Return by how much more it is for chains at these rows, and at these places of the outcomes."""
+        before = columns(self.ground, picked(shown, places), rows)
+        more = [columns(self.ground, picked(each, places), rows) - before for each in otherwise]
+        return _More(rows=rows, by_mode=np.array(more))
+
+    def _add(self, number: int, more: "_More") -> None:
+        partial, in_force = self.partial, self.in_force_more
+        partial.beyond[number] += more.extremes()
+        partial.apart[number] += (more.less(in_force) if len(in_force.rows) else more).extremes()
         if self.plan.shape.resamples:
-            self.partial.resampled[number, mode] += (self.ground.weights[:, rows] @ more.T).T
+            for mode, each in zip(self.plan.others, more.by_mode, strict=True):
+                partial.resampled[number, mode] += (self.ground.weights[:, more.rows] @ each.T).T
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _More:
+    """By how much more it is for the chains at some rows, where people behave otherwise: (modes, metrics, chains)."""
+
+    rows: Rows
+    by_mode: Numbers
+
+    @classmethod
+    def nothing(cls, modes: int) -> "_More":
+        return cls(rows=np.empty(0, np.int64), by_mode=np.empty((modes, len(METRICS), 0), np.int64))
+
+    def among(self, rows: Rows) -> "_More":
+        """Return what is of these rows."""
+        mine = np.isin(self.rows, rows)
+        return _More(rows=self.rows[mine], by_mode=self.by_mode[:, :, mine])
+
+    def and_of(self, other: "_More") -> "_More":
+        """Return what is of the rows of either; none is of both."""
+        if not len(other.rows):
+            return self
+        rows = np.concatenate([self.rows, other.rows])
+        return _More(rows=rows, by_mode=np.concatenate([self.by_mode, other.by_mode], axis=2))
+
+    def less(self, other: "_More") -> "_More":
+        """Return by how much more this is than the other, of the rows of both."""
+        rows = np.union1d(self.rows, other.rows)
+        by_mode = np.zeros((*self.by_mode.shape[:2], len(rows)), np.int64)
+        by_mode[:, :, np.searchsorted(rows, self.rows)] += self.by_mode
+        by_mode[:, :, np.searchsorted(rows, other.rows)] -= other.by_mode
+        return _More(rows=rows, by_mode=by_mode)
+
+    def extremes(self) -> Numbers:
+        """Return the sums of the least and of the most of each chain, who may behave as shown too, (2, metrics)."""
+        least, most = np.minimum(0, self.by_mode.min(axis=0)), np.maximum(0, self.by_mode.max(axis=0))
+        return np.stack([least.sum(axis=1), most.sum(axis=1)])
 
 
 def _nothing(chains: int, months: int) -> Outcomes:

@@ -26,10 +26,11 @@ IN_FORCE = "in force"
 class Figure:
     """A number and how far it may be off.
 
-    `low` and `high` bound what it comes to whether those who are locked out leave, return at once or do as others did,
-    and whatever those would have done whom only the record lost. `point` is what it comes to if they do as those did who were locked out
-    in fact; None if nobody was. `interval` says what the
-    sample leaves open, at 95 %: around the point, or else around both bounds; None where all customers were replayed.
+    `low` and `high` are what it comes to if each who is locked out does what makes it least and most: leaves, returns
+    at once, or does as others did; and whatever those would have done whom only the record lost. `point` is what it
+    comes to if all do as those did who were locked out in fact; None if nobody was. `interval` says what
+    the sample leaves open, at 95 %: around the point, or else around both bounds; None where all customers were
+    replayed.
     """
 
     low: int
@@ -153,14 +154,18 @@ class _Figured:
     def policy(self, row: int, label: str, *, document: Any, engine: str | None) -> PolicyReport:  # noqa: ANN401 (a policy, or None)
         partial, plan = self.partial, self._plan
         totals = self._figures(partial.totals[row], partial.resampled[row], partial.beyond[row])
-        less = (each[row] - each[0] for each in (partial.totals, partial.resampled, partial.beyond))
+        difference = self._figures(
+            partial.totals[row] - partial.totals[0],
+            partial.resampled[row] - partial.resampled[0],
+            partial.apart[row],
+        )
         return PolicyReport(
             label=label,
             digest=None if document is None else document.digest,
             engine=engine,
             document=plain(document),
             totals=totals,
-            difference=self._figures(*less),
+            difference=difference,
             changed_chains=self._scaled(int(partial.changed[row])),
             unseen_chains=self._scaled(int(partial.unseen[row])),
             censored=totals["still_valid"].shown,
@@ -182,21 +187,18 @@ class _Figured:
 
     def _figures(self, totals: Numbers, resampled: Numbers, beyond: Numbers) -> dict[str, Figure]:
         return {
-            name: self._figure(totals[:, number], resampled[:, number], beyond[:, number])
+            name: self._figure(int(totals[number]), resampled[:, number], beyond[:, number])
             for number, name in enumerate(METRICS)
         }
 
-    def _figure(self, by_mode: Numbers, resampled: Numbers, beyond: Numbers) -> Figure:
-        # Who comes back late moves what follows, so the middle behavior may lie outside of the outer two.
-        modes = [Mode.LEAVE, Mode.RETURN] if self._plan.fitted is None else list(Mode)
-        of_modes = [int(by_mode[mode]) for mode in modes]
-        low, high = self._scaled(min(of_modes) + int(beyond[0])), self._scaled(max(of_modes) + int(beyond[1]))
-        point = None if self._plan.fitted is None else self._scaled(int(by_mode[Mode.AS_FITTED]))
+    def _figure(self, total: int, resampled: Numbers, beyond: Numbers) -> Figure:
+        point = None if self._plan.fitted is None else self._scaled(total)
         within: tuple[int, int] | None = None
         if resampled.shape[1]:
-            drawn = modes if point is None else [Mode.AS_FITTED]
-            ends = [interval(self._resampled(resampled[mode])) for mode in drawn]
+            modes = (Mode.LEAVE, Mode.RETURN) if point is None else (Mode.AS_FITTED,)
+            ends = [interval(self._resampled(resampled[mode])) for mode in modes]
             within = min(low for low, _ in ends), max(high for _, high in ends)
+        low, high = (self._scaled(total + int(each)) for each in beyond)
         return Figure(low=low, point=point, high=high, interval=within)
 
     def _resampled(self, sums: Numbers) -> Any:  # noqa: ANN401 (an array of whole numbers)
