@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import (
+    NEVER,
     Codes,
     Engine,
     FactKind,
@@ -127,9 +128,9 @@ def lost(partition: Partition, *, until: int) -> Lost:
 
 
 def _last(begin: Places, values: NDArray[Any]) -> Numbers:
-    """Return the last value of each chain, -1 without any."""
-    held = np.append(values, [-1]).astype(np.int64)
-    return np.where(np.diff(begin) > 0, held[begin[1:] - 1], -1)
+    """Return the last value of each chain, one that is less than any without one."""
+    held = np.append(values.astype(np.int64), [-NEVER])
+    return np.where(np.diff(begin) > 0, held[begin[1:] - 1], -NEVER)
 
 
 def _chosen(uses: Uses, chosen: NDArray[np.bool_]) -> Uses:
@@ -207,7 +208,7 @@ def _bounds(
     *, known: Named, seen: Named, fees: Numbers, left_days: Numbers, unused_days: Numbers, pace: _Pace
 ) -> tuple[Named, Named]:
     """Return how little and how much may have come of chains of which it is known what came of them without a use."""
-    lapsed, in_vain = 1 - known["still_valid"], left_days * pace.shortens
+    lapsed, shortened_days = 1 - known["still_valid"], left_days * pace.shortens
     # What is valid to the end without a use does not lapse with some, unless a renewal shortens it.
     lapses = np.where((lapsed == 0) & (not pace.shortens), 0, _times(left_days, pace.lapse_days))
     locked = np.minimum(lapses, 1)
@@ -215,9 +216,9 @@ def _bounds(
         "lapses": lapsed,
         # A customer counts once for all of his chains. What was seen of this one may not have been.
         "customers_locked_out": np.maximum(0, seen["chains_locked_out"] - known["chains_locked_out"]),
-        "valid_days": np.minimum(known["valid_days"], in_vain),
+        "valid_days": np.minimum(known["valid_days"], shortened_days),
         "exposed_days": np.minimum(known["exposed_days"], unused_days),
-        "still_valid": np.minimum(known["still_valid"], in_vain),
+        "still_valid": np.minimum(known["still_valid"], shortened_days),
     }
     more: Named = {
         "renewals": _times(left_days, pace.renewal_days),
