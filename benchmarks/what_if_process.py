@@ -24,9 +24,9 @@ ENGINES = ("bitmap", "csr")
 KIB_A_MIB = 1024
 GRID = tuple(
     Terms(validity_months=validity, eligible_months=eligible, grace_days=grace)
-    for grace, validity, eligible in product((0, 30, 90, 180), (12, 18, 24, 30, 36), (1, 3, 6, 9, 11))
+    for grace, validity, eligible in product((0, 90), range(12, 61, 6), range(3, 19, 3))
 )
-"""A hundred policies."""
+"""What an analyst sweeps, `validity=P1Y:P5Y:P6M,eligible_after=P3M:P18M:P3M`, without grace and with: 108 policies."""
 RETURN = Behavior(mode=Mode.RETURN)
 Totals = tuple[int, ...]
 """Renewals, lock-outs, reissues, valid days, exposed days."""

@@ -28,7 +28,7 @@ from sealbook.adapters.cli import (
     witnessing,
 )
 from sealbook.adapters.cli.output import print_line, warn
-from sealbook.adapters.cli.session import BadInput, Composition
+from sealbook.adapters.cli.session import BadInput, Composition, Interrupted
 from sealbook.adapters.history_files import BadFile
 from sealbook.application.ports import LedgerDamaged, OutcomeUnknown, Unavailable
 from sealbook.domain.errors import Refused
@@ -95,6 +95,8 @@ def run(app: typer.Typer) -> int:
         return _said(str(error), UNAVAILABLE)
     except KeyboardInterrupt:
         return _said(STOPPED, INTERRUPTED)
+    except Interrupted as interrupted:
+        return _said(str(interrupted), INTERRUPTED)
     except BrokenPipeError:
         return _nobody_reads()
     except OSError as error:

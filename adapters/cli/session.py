@@ -62,6 +62,10 @@ class BadInput(Exception):
     """What was typed cannot be used. The message says what to type instead."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C ended a command of which not the usual is to be said. The message says what became of its work."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Which ledger a command was told to use; None where nothing was said."""

@@ -19,7 +19,8 @@ from sealbook.adapters.cli.session import (
     Place,
     moment,
 )
-from sealbook.adapters.history_files import facts_file, given_policies, read_policy
+from sealbook.adapters.cli.what_if_asking import policies_typed
+from sealbook.adapters.history_files import facts_file, policies_of
 from sealbook.adapters.plain import iso, plain
 from sealbook.adapters.scenarios import TwiceGiven, apart, labelled, scenarios_of, told, what_if
 from sealbook.application import questions
@@ -97,13 +98,13 @@ def _check_nothing_before(context: typer.Context) -> None:
 def _documents(arguments: list[str]) -> dict[str, RenewalPolicy]:
     """Return the policies asked about by the label that their answers carry. Raises BadInput, BadFile."""
     try:
-        return labelled(read_policy(argument) for argument in arguments)
+        return labelled(policies_typed(arguments))
     except TwiceGiven as twice:
         raise BadInput(str(twice)) from None
 
 
 def _from_facts(path: Path, policy: list[str], kind: Kind) -> tuple[list[Recorded], PolicyBook]:
-    given = given_policies(policy)
+    given = policies_of(policies_typed(policy))
     # The policy in force stands apart: a given one may bear its name, and then a fact that names it means that one.
     policies = replace(given, otherwise=apart(given.otherwise, 0))
     try:

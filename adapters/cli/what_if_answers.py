@@ -46,7 +46,7 @@ def print_report(report: "Report") -> None:
 
 def _fitted_line(report: "Report") -> str:
     if report.fitted is None:
-        return "Nobody was locked out in fact: what people do then is not known, and the figures are bounds."
+        return "No refusal on record tells what people do after a lock-out: the figures are bounds."
     fitted = report.fitted
     share = float(str(fitted["returning"]))
     median = fitted["median_delay_days"]

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from reprlib import repr as shortened
+from typing import TYPE_CHECKING, Any, cast
 
 from sealbook.adapters.cli.session import BadInput
 from sealbook.adapters.history_files import is_there, read_policy
@@ -33,6 +34,10 @@ class Typed:
     exposed_after: str
     fees: Sequence[str]
 
+    def files(self) -> list[Path]:
+        """Return the files that are named in it."""
+        return [*policy_files(self.policies), *(Path(each) for each in self.fees if is_there(each))]
+
 
 def asked_of(histories: "Histories", typed: Typed) -> "Asked":
     """Return the question that was typed about histories. Raises BadInput, BadFile."""
@@ -54,10 +59,39 @@ def asked_of(histories: "Histories", typed: Typed) -> "Asked":
     )
 
 
+def asked_anew(histories: "Histories", report: dict[str, Any], *, where: Path) -> "Asked":
+    """Return what a report was asked, as if it were typed about histories. Raises BadInput, BadFile."""
+    from sealbook.adapters.replay.rerunning import asked_again
+
+    asked = asked_again(report, where=where)
+    if asked.fees is not None:
+        _check_fees(asked.fees, histories.kinds, where=f"{where}: asked.fees")
+    return replace(asked, in_force=_in_force(histories, asked.policies))
+
+
+def policies_typed(arguments: Sequence[str]) -> list[RenewalPolicy]:
+    """Return the policies that --policy names, each once. Raises BadInput, BadFile."""
+    found: dict[str, RenewalPolicy] = {}
+    for argument in arguments:
+        if not argument.partition("#")[0].strip():
+            raise BadInput(f"--policy is {argument!r}: write FILE, FILE#ID or the id of a preset")
+        policy = read_policy(argument)
+        if policy.digest in found:
+            raise BadInput(f"--policy {argument}: {policy.ref} stands twice")
+        found[policy.digest] = policy
+    return list(found.values())
+
+
+def policy_files(arguments: Sequence[str]) -> list[Path]:
+    """Return the files that --policy names."""
+    names = [each.partition("#")[0] for each in arguments]
+    return [Path(name) for name in names if name and is_there(name)]
+
+
 def _policies(histories: "Histories", typed: Typed) -> dict[str, RenewalPolicy]:
     from sealbook.adapters.replay.grid import BadGrid, grid_of, swept
 
-    given = [read_policy(each) for each in typed.policies]
+    given = policies_typed(typed.policies)
     try:
         policies = labelled(given)
         if typed.grid is None:
@@ -99,29 +133,33 @@ def _sample(text: str | None) -> Fraction | None:
 def _days(text: str) -> int:
     try:
         period = Period.parse(text)
-    except ValueError as bad:
-        raise BadInput(f"--exposed-after: {bad}") from None
+    except ValueError:
+        raise BadInput(f"--exposed-after is {shortened(text)}: write days or weeks, like P90D") from None
     if period.months:
         raise BadInput(f"--exposed-after is {text!r}: write days or weeks, like P90D, for no month is a number of days")
     return period.days
 
 
 def _fees(arguments: Sequence[str], kinds: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    found: dict[str, object] = {}
     for argument in arguments:
         kind, equals, amount = argument.rpartition("=")
         of_file = is_there(argument) or not equals
-        for name, value in _fees_in(Path(argument)).items() if of_file else ((kind, _whole(amount)),):
-            if name not in kinds:
-                raise BadInput(f"--fees: no kind {name!r} in this snapshot: there are {', '.join(kinds)}")
-            if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= FEE_MAX:
-                raise BadInput(f"--fees: {name} costs {value!r}: write a whole amount from 0 to {FEE_MAX:,}")
-            found[name] = value
-    return found
+        found |= _fees_in(Path(argument)) if of_file else {kind: _whole(amount)}
+    _check_fees(found, kinds, where="--fees")
+    return cast("dict[str, int]", found)
+
+
+def _check_fees(fees: Mapping[str, object], kinds: Sequence[str], *, where: str) -> None:
+    for kind, amount in fees.items():
+        if kind not in kinds:
+            raise BadInput(f"{where}: no kind {shortened(kind)} in this snapshot: there are {', '.join(kinds)}")
+        if not isinstance(amount, int) or isinstance(amount, bool) or not 0 <= amount <= FEE_MAX:
+            raise BadInput(f"{where}: {kind} costs {shortened(amount)}: write a whole amount from 0 to {FEE_MAX:,}")
 
 
 def _whole(text: str) -> object:
-    return int(text) if text.isascii() and text.isdigit() else text
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(FEE_MAX)) else text
 
 
 def _fees_in(path: Path) -> dict[str, object]:

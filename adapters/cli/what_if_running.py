@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from importlib.util import find_spec
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +12,9 @@ import typer
 from sealbook.adapters.cli.output import print_json, print_line, progress, warn
 from sealbook.adapters.cli.session import BadInput, Composition, JsonOption
 from sealbook.adapters.cli.what_if_answers import check_line, print_report
-from sealbook.adapters.cli.what_if_asking import Typed, asked_of
+from sealbook.adapters.cli.what_if_asking import Typed, asked_anew, asked_of
 from sealbook.adapters.cli.what_if_snapshot import needed
-from sealbook.adapters.whole_files import whole
+from sealbook.adapters.whole_files import check_places, whole
 
 if TYPE_CHECKING:
     from sealbook.adapters.replay.plan import Asked, Histories
@@ -38,17 +38,23 @@ class Files:
     page: Path | None
     who: Path | None
 
-    def check(self) -> None:
+    def check(self, *, inputs: Sequence[Path]) -> None:
         """Raise BadFile, BadInput where one cannot be written: before the work, not after it."""
-        from sealbook.adapters.replay.tables import check_place
-
         named = [path for path in (self.csv, self.parquet, self.page, self.who) if path is not None]
-        for path in named:
-            check_place(path)
-        if len({path.absolute() for path in named}) < len(named):
-            raise BadInput("two of the files to be written have the same name")
-        if self.page is not None and (find_spec("altair") is None or find_spec("vl_convert") is None):
-            raise BadInput("--report needs altair and vl-convert, which are not installed: install sealbook[reports]")
+        check_places(named, inputs=inputs)
+        if self.page is not None:
+            _check_drawing()
+
+
+def _check_drawing() -> None:
+    """Raise BadInput where no charts can be drawn."""
+    for package in ("altair", "vl_convert"):
+        try:
+            import_module(package)
+        except Exception as error:  # noqa: BLE001 (whatever is wrong with a package, it is found before the work)
+            missing = isinstance(error, ModuleNotFoundError) and error.name == package
+            why = "which is not installed" if missing else f"which cannot be loaded ({error})"
+            raise BadInput(f"--report needs {package}, {why}: install sealbook[reports]") from None
 
 
 def register(whatif: typer.Typer, composition: Composition) -> None:
@@ -87,8 +93,9 @@ def register(whatif: typer.Typer, composition: Composition) -> None:
     ) -> None:
         """Replay a snapshot under other policies, after a check of how well the factual ones are replayed."""
         with needed():
+            from sealbook.adapters.replay.snapshot import opened
+
             files = Files(csv=csv, parquet=parquet, page=report, who=who)
-            files.check()
             typed = Typed(
                 policies=policy or [],
                 grid=grid,
@@ -98,7 +105,8 @@ def register(whatif: typer.Typer, composition: Composition) -> None:
                 exposed_after=exposed_after,
                 fees=fees or [],
             )
-            histories = _opened(snapshot)
+            files.check(inputs=[snapshot, *typed.files()])
+            histories = opened(snapshot)
             made = _run(
                 histories, asked_of(histories, typed), files, version=version, processes=processes, strict=strict
             )
@@ -116,12 +124,6 @@ def register(whatif: typer.Typer, composition: Composition) -> None:
         """Compute a report anew and tell whether it is the same, bit by bit."""
         with needed():
             _rerun(report, snapshot, version=version, processes=processes)
-
-
-def _opened(path: Path) -> "Histories":
-    from sealbook.adapters.replay.snapshot import opened
-
-    return opened(path)
 
 
 def _run(
@@ -167,18 +169,20 @@ def _written(run: "Run", files: Files, labels: Sequence[str]) -> "Report":
 
 
 def _rerun(path: Path, snapshot: Path, *, version: str, processes: int) -> None:
-    from sealbook.adapters.replay.rerunning import asked_again, first_difference, read_report
+    from sealbook.adapters.replay.rerunning import first_difference, read_report
+    from sealbook.adapters.replay.snapshot import opened
 
-    before = read_report(path)
-    asked, histories = asked_again(before, where=path), _opened(snapshot)
+    before, histories = read_report(path), opened(snapshot)
     if before["made_of"].get("snapshot") != histories.digest:
         warn(f"sealbook: refused: {snapshot} is not the snapshot of {path}: its digest is {histories.digest}")
         raise typer.Exit(1)
+    asked = asked_anew(histories, before, where=path)
+    histories.verify()
     nothing = Files(csv=None, parquet=None, page=None, who=None)
     again = _run(histories, asked, nothing, version=version, processes=processes, strict=False)
     after = _read_back(again)
     # The figures are what is to be the same; who computed them is told.
-    told, now = before.pop("sealbook", None), after.pop("sealbook")
+    told, now = before.pop("sealbook"), after.pop("sealbook")
     different = first_difference(before, after)
     if different is not None:
         warn(f"sealbook: refused: {path} is not what Sealbook {now} computes: {different} differs")

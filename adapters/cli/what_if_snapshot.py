@@ -1,5 +1,6 @@
 """whatif snapshot: histories as columns, to be replayed under many policies."""
 
+import signal
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from sealbook.adapters.cli.session import (
     BadInput,
     Composition,
     DsnOption,
+    Interrupted,
     JsonOption,
     KeysOption,
     LedgerOption,
     Place,
     moment,
 )
-from sealbook.adapters.history_files import given_policies
+from sealbook.adapters.cli.what_if_asking import policies_typed, policy_files
+from sealbook.adapters.history_files import policies_of
+from sealbook.adapters.whole_files import check_places
 from sealbook.domain.values import Kind
 
 if TYPE_CHECKING:
@@ -60,7 +64,12 @@ def register(whatif: typer.Typer, composition: Composition) -> None:
             raise BadInput("--facts and --uses: a snapshot is made of one of them")
         if update is not None and (facts or uses) is not None:
             raise BadInput("--update goes on with a snapshot of the ledger, not with one of a file")
-        asked = moment(as_of, option="--as-of") or composition.now()
+        now = composition.now()
+        asked = moment(as_of, option="--as-of") or now
+        if asked > now:
+            raise BadInput(f"--as-of is {as_of!r}, which is still to come: a snapshot is of what happened")
+        read = [each for each in (facts, uses, keys) if each is not None]
+        check_places([out], inputs=[*read, *policy_files(policy or [])])
         with needed():
             if facts is not None or uses is not None:
                 made = _of_file(out, _File(facts=facts, uses=uses, policies=policy or [], kind=kind), as_of=asked)
@@ -80,11 +89,28 @@ def needed() -> Generator[None]:
     except ImportError as missing:
         raise _lacking(missing) from None
     try:
-        yield
+        with _ended_as_by_ctrl_c():
+            yield
     except ImportError as missing:
         raise _lacking(missing) from None
     except BadSnapshot as bad:
         raise BadInput(str(bad)) from None
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted; no file is half written, run the command again to begin anew") from None
+
+
+@contextmanager
+def _ended_as_by_ctrl_c() -> Generator[None]:
+    """Let SIGTERM and SIGHUP end the block as Ctrl-C does: what is half written is then taken away."""
+    # Not what somebody else takes care of, nor what is ignored on purpose, as by nohup.
+    taken = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) is signal.SIG_DFL]
+    for each in taken:
+        signal.signal(each, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for each in taken:
+            signal.signal(each, signal.SIG_DFL)
 
 
 def _lacking(missing: ImportError) -> BadInput:
@@ -124,7 +150,7 @@ class _File:
 def _of_file(out: Path, file: _File, *, as_of: datetime) -> "Snapshot":
     from sealbook.adapters.replay.from_files import write_from_facts, write_from_uses
 
-    given = given_policies(file.policies)
+    given = policies_of(policies_typed(file.policies))
     in_force = given.given
     with progress("reading the file", "lines") as advanced:
         if file.facts is not None:

@@ -17,6 +17,7 @@ from psycopg import Connection
 from sealbook.adapters.eventstore.codec import DecodedEvent, decode_event, to_microseconds
 from sealbook.adapters.eventstore.postgres import PostgresEventStore, translated
 from sealbook.adapters.eventstore.schema import BOOK
+from sealbook.adapters.plain import iso
 from sealbook.adapters.replay.contract import SWITCH_MODES, FactKind
 from sealbook.adapters.replay.moments import EPOCH, moment_of, seconds_of
 from sealbook.adapters.replay.snapshot import Snapshot
@@ -99,8 +100,12 @@ def _position_of(older: Snapshot, source: str, *, as_of: datetime, end: int) -> 
         raise BadSnapshot(f"{older.path}: a snapshot of {known.source}, not of {source}")
     if known.position > end:
         raise BadSnapshot(f"{older.path}: goes to position {known.position:,}, beyond {end:,}")
-    if known.later or known.as_of > as_of:
-        raise BadSnapshot(f"{older.path}: is as of {known.as_of.isoformat()} and cannot be gone on with: make it anew")
+    if known.later:
+        left_out = f"it left out {known.later:,} events after {iso(known.as_of)}"
+        raise BadSnapshot(f"{older.path}: cannot be gone on with, for {left_out}: make it anew")
+    if known.as_of > as_of:
+        than = f"it is as of {iso(known.as_of)}, later than {iso(as_of)}"
+        raise BadSnapshot(f"{older.path}: cannot be gone on with, for {than}: make it anew")
     return known.position
 
 

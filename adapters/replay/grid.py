@@ -1,9 +1,11 @@
 """Sweeps: the cross product of values of some fields over a base policy, and the frontier of what it comes to."""
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from math import prod
+from reprlib import repr as shortened
 from typing import TypeVar, cast
 
 from sealbook.adapters.history_files import BadFile, policy_of
@@ -16,6 +18,7 @@ PERIODS = ("validity", "eligible_after", "usage_since", "renewal_validity", "gra
 NUMBERS = ("min_uses", "max_renewals")
 TEXTS = ("renew_on", "extend_from", "calendar")
 FIELDS = (*PERIODS, *NUMBERS, *TEXTS)
+_NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 
 Value = str | int
 Read = TypeVar("Read")
@@ -113,8 +116,8 @@ def _read(name: str, values: Sequence[str], one: Callable[[str], Read]) -> list[
 
 
 def _number(value: str) -> int:
-    if not (value.isascii() and value.isdigit()):
-        raise ValueError(f"{value!r} is not a whole number")
+    if not _NUMBER.fullmatch(value):
+        raise ValueError(f"{shortened(value)} is not a whole number of up to nine digits")
     return int(value)
 
 

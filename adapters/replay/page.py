@@ -102,11 +102,14 @@ def _check(report: Report) -> list[str]:
 
 def _behavior(report: Report) -> list[str]:
     bounds = (
-        "the bounds say what it comes to if all whom only the policy locks out leave, or all return at once, and "
-        "whatever those would have done whom it would have kept and whose record ends with a refusal"
+        "the bounds say what it comes to if each whom only the policy locks out does what makes it least, or most: "
+        "leaves, or returns at once; and whatever those would have done whom it would have kept and whose record ends "
+        "with a refusal"
     )
     if report.fitted is None:
-        return [f"<p>Nobody was locked out in fact, so there is no point between the bounds: {bounds}.</p>"]
+        return [
+            f"<p>No refusal on record tells what people do after a lock-out, so there are bounds alone: {bounds}.</p>"
+        ]
     share = float(str(report.fitted["returning"]))
     whom = f"Of {_number(report.fitted['refused'])} who were locked out in fact, {share:.1%} came back"
     median = report.fitted["median_delay_days"]

@@ -3,11 +3,15 @@
 import json
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from reprlib import repr as shortened
+from typing import Annotated, Any, cast
+
+import msgspec
 
 from sealbook.adapters.history_files import BadFile, policy_of
-from sealbook.adapters.replay.plan import Asked
+from sealbook.adapters.replay.plan import ENGINES, Asked
 from sealbook.adapters.replay.report import SCHEMA
+from sealbook.domain.calendar import PERIOD_YEARS_MAX
 
 
 def read_report(path: Path) -> dict[str, Any]:
@@ -18,32 +22,55 @@ def read_report(path: Path) -> dict[str, Any]:
         raise BadFile(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
     except (ValueError, RecursionError) as error:
         raise BadFile(f"{path}: not a report of whatif run") from error
-    if not isinstance(document, dict) or "made_of" not in document or "asked" not in document:
-        raise BadFile(f"{path}: not a report of whatif run")
-    held = cast("dict[str, Any]", document)
-    if held.get("schema") != SCHEMA:
-        raise BadFile(f"{path}: a report of schema {held.get('schema')}, this version reads {SCHEMA}")
+    held = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
+    sorts = {"schema": int, "sealbook": str, "made_of": dict, "asked": dict, "policies": list}
+    wrong = [name for name, sort in sorts.items() if type(held.get(name)) is not sort]
+    if "schema" not in wrong and held["schema"] != SCHEMA:
+        raise BadFile(f"{path}: a report of schema {shortened(held['schema'])}, this version reads {SCHEMA}")
+    if wrong:
+        raise BadFile(f"{path}: not a report of whatif run: {wrong[0]} is missing, or not what it is in one")
     return held
 
 
 def asked_again(document: dict[str, Any], *, where: Path) -> Asked:
-    """Return what a report was asked. Raises BadFile."""
+    """Return what a report was asked, but for the label of the policy in force. Raises BadFile."""
     try:
-        asked, labels = document["asked"], [str(each["label"]) for each in document["policies"]]
-        documents = [
-            policy_of(each, where=f"{where}: {label}") for each, label in zip(asked["policies"], labels, strict=True)
-        ]
-        return Asked(
-            policies=dict(zip(labels, documents, strict=True)),
-            in_force=asked["in_force"],
-            sample=None if asked["sample"] is None else Fraction(str(asked["sample"])),
-            seed=int(asked["seed"]),
-            exposed_after_days=int(asked["exposed_after_days"]),
-            engine=str(asked["engine"]),
-            fees=asked["fees"],
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadFile(f"{where}: what it was asked cannot be read") from error
+        return _asked(document, where=where)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise BadFile(f"{where}: what it was asked cannot be read: {error}") from error
+
+
+def _asked(document: dict[str, Any], *, where: Path) -> Asked:
+    asked = msgspec.convert(document["asked"], _Asked)
+    labels = [each.label for each in msgspec.convert(document["policies"], list[_Labelled])]
+    if asked.engine not in ENGINES:
+        raise ValueError(f"there is no engine {shortened(asked.engine)}")
+    if not labels or len(labels) != len(set(labels)) or len(labels) != len(asked.policies):
+        raise ValueError("it has at least one policy, and each has a label of its own")
+    policies = [policy_of(each, where=f"{where}: {label}") for each, label in zip(asked.policies, labels, strict=True)]
+    return Asked(
+        policies=dict(zip(labels, policies, strict=True)),
+        sample=None if asked.sample is None else Fraction(str(asked.sample)),
+        seed=asked.seed,
+        exposed_after_days=asked.exposed_after_days,
+        engine=asked.engine,
+        fees=asked.fees,
+    )
+
+
+class _Labelled(msgspec.Struct):
+    label: str
+
+
+class _Asked(msgspec.Struct):
+    """What can be asked, each of its sort and in its bounds; what else stands there follows from it."""
+
+    policies: list[object]
+    sample: Annotated[float, msgspec.Meta(gt=0, le=1)] | None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+    exposed_after_days: Annotated[int, msgspec.Meta(ge=0, le=PERIOD_YEARS_MAX * 366)]
+    engine: str
+    fees: dict[str, int] | None
 
 
 def first_difference(one: object, other: object, *, at: str = "") -> str | None:

@@ -10,13 +10,23 @@ import numpy as np
 
 from sealbook.adapters.replay.contract import Days, FactKind, Facts, Partition, Recorded, UseClasses, Uses
 from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, listed, pq, words
-from sealbook.adapters.replay.snapshot_days import Span
-from sealbook.adapters.replay.snapshot_form import KNOWN, OWN_SWITCH, BadSnapshot, Said, plain_only, said_in
+from sealbook.adapters.replay.snapshot_form import (
+    KNOWN,
+    OWN_SWITCH,
+    BadSnapshot,
+    Said,
+    content_checksum,
+    nothing_known,
+    plain_only,
+    said_in,
+    stored,
+)
 from sealbook.domain.policy_document import RenewalPolicy
 
 __all__ = ["BadSnapshot", "Snapshot", "opened"]
 
 _ALWAYS = ("key", "customer", "kind", "holder", "channel", "policy", "truncated", "issued_at")
+_PARQUET = b"PAR1"
 _FACTS = ("fact_at", "fact_kind", "fact_place", "fact_detail")
 
 
@@ -95,16 +105,15 @@ class Snapshot:
         of_attempts = ("accepted", "refused", *classes) if attempts else ()
         of_days = ("attempted_days", "refused_days") if days else ()
         table = self._table(number, *_ALWAYS, *_FACTS, *of_attempts, *of_days)
-        known = self.said.known
-        span = Span.of(known.first_attempt, known.last_attempt)
         held = {name: flat(table[name]) for name in _ALWAYS}
+        self._check_codes(number, held)
         return Partition(
             **held,
             accepted=_uses(table, "accepted") if attempts else None,
             refused=_uses(table, "refused") if attempts else None,
             facts=_facts(table, in_fact=in_fact),
             days=Days(
-                first_day=span.first_day,
+                first_day=self.said.known.span.first_day,
                 attempted=words(table["attempted_days"]),
                 refused=words(table["refused_days"]),
             )
@@ -123,32 +132,90 @@ class Snapshot:
         return names
 
     def known(self, number: int) -> Table:
-        """Return all that is known of the chains of a partition, as columns."""
-        return self._table(number, *KNOWN.names).cast(KNOWN)
+        """Return all that is known of the chains of a partition, as columns; what is not as it was written is noticed.
+
+        Raises BadSnapshot; so do the others.
+        """
+        return self._checked(number, self._table(number, *KNOWN.names))
+
+    def verify(self) -> None:
+        """Raise BadSnapshot where any of the content is not what the digest is of. This reads the whole file."""
+        for number in range(self.partitions):
+            table = self._table(number, *self._file.schema_arrow.names)
+            known = self._checked(number, table)
+            if not stored(known, self.said.known).equals(table):
+                raise self._damaged(number, "is not what its digest is of")
+
+    def _checked(self, number: int, table: Table) -> Table:
+        known = table.select(KNOWN.names).cast(KNOWN)
+        if content_checksum(known) != self.said.groups[number]:
+            raise self._damaged(number, "is not what its digest is of")
+        return known
+
+    def _check_codes(self, number: int, held: dict[str, Any]) -> None:
+        known = self.said.known
+        means = {"kind": known.kinds, "holder": known.holders, "channel": known.channels, "policy": known.policies}
+        for name, of in means.items():
+            if len(held[name]) and held[name].max() >= len(of):
+                raise self._damaged(number, f"has a {name} that it does not name")
 
     def _table(self, number: int, *columns: str) -> Table:
         try:
-            return self._file.read_row_group(number, columns=list(columns))
+            table = self._file.read_row_group(number, columns=list(columns))
         except (OSError, arrow.ArrowException) as error:
-            raise BadSnapshot(f"{self.path}: a damaged snapshot: partition {number} cannot be read") from error
+            raise self._damaged(number, "cannot be read") from error
+        if any(column.null_count for column in table.columns):
+            raise self._damaged(number, "has values missing")
+        return table
+
+    def _damaged(self, number: int, how: str) -> BadSnapshot:
+        return BadSnapshot(f"{self.path}: a damaged snapshot: partition {number} {how}: make it anew")
 
 
 def opened(path: Path) -> Snapshot:
-    """Return the snapshot in a file. Raises BadSnapshot for what is none, is cut off, or is of another schema."""
-    try:
-        file = pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
-    except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
-        raise BadSnapshot(f"{path}: not a replay snapshot, or one that was cut off") from error
-    except OSError as error:
-        why = "cannot be read" if error.errno is None else os.strerror(error.errno).lower()
-        raise BadSnapshot(f"{path}: {why}") from error
+    """Return the snapshot in a file.
+
+    Its form is looked at, and not its content. Raises BadSnapshot for what is none, is cut off, has lost chains, or
+    is of another schema.
+    """
+    file = _file(path)
     try:
         said = said_in(file.metadata.metadata)
+        _check_form(file, said)
     except BadSnapshot as bad:
         raise BadSnapshot(f"{path}: {bad}") from None
-    if len(said.groups) != file.metadata.num_row_groups:
-        raise BadSnapshot(f"{path}: a damaged snapshot: it has not the partitions that it says")
     return Snapshot(path=path, said=said, partitions=len(said.groups), _file=file)
+
+
+def _file(path: Path) -> Any:  # noqa: ANN401 (a Parquet file)
+    try:
+        # Asked before it is opened: opening a pipe waits for whoever writes to it.
+        if path.exists() and not path.is_file():
+            raise BadSnapshot(f"{path}: {'it is a folder' if path.is_dir() else 'not a regular file'}")
+        return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+    except (OSError, ValueError, arrow.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise BadSnapshot(f"{path}: {os.strerror(error.errno).lower()}") from error
+        with path.open("rb") as file:
+            parquet = file.read(len(_PARQUET)) == _PARQUET
+        what = "a damaged snapshot, or one that was cut off: make it anew" if parquet else "not a replay snapshot"
+        raise BadSnapshot(f"{path}: {what}") from error
+
+
+def _check_form(file: Any, said: Said) -> None:  # noqa: ANN401 (a Parquet file)
+    """Raise BadSnapshot, without the file's name, where a file is not in the form that it says."""
+    if len(said.groups) != file.metadata.num_row_groups:
+        raise BadSnapshot("a damaged snapshot: it has not the partitions that it says: make it anew")
+    if said.chains != file.metadata.num_rows:
+        raise BadSnapshot(
+            f"a damaged snapshot: it has {file.metadata.num_rows:,} chains and says {said.chains:,}: make it anew"
+        )
+    try:
+        same = file.schema_arrow.equals(stored(nothing_known(), said.known).schema)
+    except (ValueError, arrow.ArrowException):
+        same = False
+    if not same:
+        raise BadSnapshot("a damaged snapshot: it has not the columns of one: make it anew")
 
 
 def _uses(table: Table, name: str) -> Uses:

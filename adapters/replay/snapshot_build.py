@@ -23,6 +23,7 @@ from sealbook.adapters.replay.snapshot_form import (
 )
 from sealbook.adapters.replay.snapshot_merging import NamesOf, OldChains, merged
 from sealbook.adapters.replay.snapshot_writer import SnapshotWriter
+from sealbook.adapters.whole_files import written_to
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import HolderKind, Kind, PolicyRef
 
@@ -90,8 +91,9 @@ class Gathered:
     _issues: Spill = field(init=False)
 
     def __post_init__(self) -> None:
+        folder = written_to(self.target).parent
         try:
-            self._events, self._issues = Spill(EVENT, self.target.parent), Spill(ISSUE, self.target.parent)
+            self._events, self._issues = Spill(EVENT, folder), Spill(ISSUE, folder)
         except OSError as error:
             raise self.failed(error) from error
 

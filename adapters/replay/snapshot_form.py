@@ -9,12 +9,15 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Annotated
 
+import msgspec
 import numpy as np
 
 from sealbook.adapters.replay.contract import UseClasses
-from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, listed
+from sealbook.adapters.replay.moments import DAY_SECONDS, seconds_of
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, bits, flat, listed
+from sealbook.adapters.replay.snapshot_days import Span, day_words
 from sealbook.domain.policy_document import RenewalPolicy
 
 SCHEMA = 1
@@ -76,6 +79,11 @@ class Known:
     use_classes: UseClasses
     policies: tuple[RenewalPolicy, ...]
 
+    @property
+    def span(self) -> Span:
+        """The days of which chains have bits."""
+        return Span.of(self.first_attempt, self.last_attempt)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -99,20 +107,56 @@ class Said:
 
 def said_in(metadata: dict[bytes, bytes] | None) -> Said:
     """Return what a snapshot says of itself. Raises BadSnapshot without the file's name."""
-    stored = (metadata or {}).get(METADATA)
-    if stored is None:
+    held = (metadata or {}).get(METADATA)
+    if held is None:
         raise BadSnapshot("not a replay snapshot")
     try:
-        outer: dict[str, str] = json.loads(stored)
-        inner: dict[str, Any] = json.loads(outer["said"])
-        if inner["schema"] != SCHEMA:
-            raise BadSnapshot(f"a snapshot of schema {inner['schema']}, this version reads {SCHEMA}: make it anew")
-        said = _read(inner)
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadSnapshot("a damaged snapshot: what it says of itself cannot be read") from error
-    if said.digest != outer["digest"]:
-        raise BadSnapshot("a damaged snapshot: its digest is not that of what it says of itself")
+        outer = msgspec.json.decode(held, type=_Outer)
+        schema = msgspec.json.decode(outer.said, type=_Schema).schema
+        if schema != SCHEMA:
+            raise BadSnapshot(f"a snapshot of schema {schema}, this version reads {SCHEMA}: make it anew")
+        said = _read(msgspec.json.decode(outer.said, type=_Inner))
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise BadSnapshot("a damaged snapshot: what it says of itself cannot be read: make it anew") from error
+    if said.digest != outer.digest:
+        raise BadSnapshot("a damaged snapshot: its digest is not that of what it says of itself: make it anew")
     return said
+
+
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+_Second = Annotated[int, msgspec.Meta(ge=-(2**31), le=2**31 - 1)]
+_Names = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+
+
+class _Outer(msgspec.Struct):
+    digest: str
+    said: str
+
+
+class _Schema(msgspec.Struct):
+    schema: int
+
+
+class _Inner(msgspec.Struct, forbid_unknown_fields=True):
+    """What `_written` writes, each of its sort."""
+
+    schema: int
+    source: str
+    position: _Count | None
+    as_of: Annotated[datetime, msgspec.Meta(tz=True)]
+    later: _Count
+    first_attempt: _Second
+    last_attempt: _Second
+    kinds: _Names
+    holders: _Names
+    channels: tuple[str, ...]
+    use_classes: Annotated[tuple[tuple[str, str | None], ...], msgspec.Meta(min_length=1)]
+    policies: tuple[str, ...]
+    chains: _Count
+    customers: _Count
+    attempts: _Count
+    truncated: _Count
+    groups: tuple[str, ...]
 
 
 def _written(said: Said) -> str:
@@ -139,27 +183,44 @@ def _written(said: Said) -> str:
     return json.dumps(document, sort_keys=True)
 
 
-def _read(said: dict[str, Any]) -> Said:
+def _read(inner: _Inner) -> Said:
+    """Return what is said. Raises ValueError for what no snapshot says."""
+    seconds_of(inner.as_of)
+    if inner.last_attempt < inner.first_attempt or (inner.chains and not (inner.policies and inner.channels)):
+        raise ValueError("chains without a policy or a channel, or attempts that end before they begin")
     known = Known(
-        source=said["source"],
-        position=said["position"],
-        as_of=datetime.fromisoformat(said["as_of"]),
-        later=said["later"],
-        first_attempt=said["first_attempt"],
-        last_attempt=said["last_attempt"],
-        kinds=tuple(said["kinds"]),
-        holders=tuple(said["holders"]),
-        channels=tuple(said["channels"]),
-        use_classes=UseClasses(of=tuple((channel, purpose) for channel, purpose in said["use_classes"])),
-        policies=tuple(RenewalPolicy.model_validate_json(each) for each in said["policies"]),
+        source=inner.source,
+        position=inner.position,
+        as_of=inner.as_of,
+        later=inner.later,
+        first_attempt=inner.first_attempt,
+        last_attempt=inner.last_attempt,
+        kinds=inner.kinds,
+        holders=inner.holders,
+        channels=inner.channels,
+        use_classes=UseClasses(of=inner.use_classes),
+        policies=tuple(RenewalPolicy.model_validate_json(each) for each in inner.policies),
     )
     return Said(
         known=known,
-        chains=said["chains"],
-        customers=said["customers"],
-        attempts=said["attempts"],
-        truncated=said["truncated"],
-        groups=tuple(said["groups"]),
+        chains=inner.chains,
+        customers=inner.customers,
+        attempts=inner.attempts,
+        truncated=inner.truncated,
+        groups=inner.groups,
+    )
+
+
+def stored(table: Table, known: Known) -> Table:
+    """Return a table of known chains with what a file holds besides: what follows from it, and is read in its place."""
+    accepted, refused = listed(table["accepted"]), listed(table["refused"])
+    attempted, refused_first = day_words(accepted, refused, known.span)
+    # Whose history came from elsewhere and began before the day on which the first known attempt was.
+    before = flat(table["issued_at"]) < known.first_attempt // DAY_SECONDS * DAY_SECONDS
+    return (
+        table.append_column("truncated", arrow.array(flat(table["imported"]) & before))
+        .append_column("attempted_days", bits(attempted))
+        .append_column("refused_days", bits(refused_first))
     )
 
 

@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import FactKind
-from sealbook.adapters.replay.moments import DAY_SECONDS
-from sealbook.adapters.replay.snapshot_arrow import Table, arrow, bits, flat, listed, pq
-from sealbook.adapters.replay.snapshot_days import Span, day_words
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, listed, pq
 from sealbook.adapters.replay.snapshot_form import (
     CHAINS_A_PARTITION,
     KNOWN,
@@ -24,7 +22,9 @@ from sealbook.adapters.replay.snapshot_form import (
     Said,
     content_checksum,
     nothing_known,
+    stored,
 )
+from sealbook.adapters.whole_files import written_to
 
 ROWS_A_BATCH = 4_096
 _DELTA = ("accepted", "refused", "fact_at", "renewals", "lapses")
@@ -73,8 +73,8 @@ class SnapshotWriter:
 
     def __init__(self, path: Path, *, known: Known) -> None:
         self._path = path
+        self._target = written_to(path)
         self._known = known
-        self._span = Span.of(known.first_attempt, known.last_attempt)
         self._rows: list[ChainRow] = []
         self._pending: Table = nothing_known()
         self._groups: list[str] = []
@@ -84,11 +84,11 @@ class SnapshotWriter:
     def __enter__(self) -> Self:
         try:
             self._file = NamedTemporaryFile(
-                dir=self._path.parent, prefix=f".{self._path.name}.", suffix=".part", delete=False
+                dir=self._target.parent, prefix=f".{self._target.name}.", suffix=".part", delete=False
             )
             self._parquet = pq.ParquetWriter(
                 self._file,
-                _with_days(nothing_known(), self._known, self._span).schema,
+                stored(nothing_known(), self._known).schema,
                 compression="zstd",
                 use_dictionary=[name for name in KNOWN.names if name not in _DELTA],
                 column_encoding={f"{name}.list.element": "DELTA_BINARY_PACKED" for name in _DELTA},
@@ -146,7 +146,7 @@ class SnapshotWriter:
         self._chains += rows
         self._customers += int(np.count_nonzero(np.diff(customers))) + 1
         self._attempts += sum(len(listed(group[name])[1]) for name in ("accepted", "refused"))
-        whole = _with_days(group, self._known, self._span)
+        whole = stored(group, self._known)
         self._truncated += int(np.count_nonzero(flat(whole["truncated"])))
         self._parquet.write_table(whole, row_group_size=rows)
 
@@ -166,8 +166,8 @@ class SnapshotWriter:
         self._parquet.close()
         self._file.flush()
         os.fsync(self._file.fileno())
-        Path(self._file.name).replace(self._path)
-        folder = os.open(self._path.parent, os.O_RDONLY)
+        Path(self._file.name).replace(self._target)
+        folder = os.open(self._target.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
         finally:
@@ -197,15 +197,3 @@ def _end_of_customer(customers: NDArray[Any], most: int) -> int | None:
     changes = np.flatnonzero(np.diff(customers)) + 1
     within = changes[changes <= most]
     return int(within[-1]) if len(within) else next(map(int, changes), None)
-
-
-def _with_days(table: Table, known: Known, span: Span) -> Table:
-    accepted, refused = listed(table["accepted"]), listed(table["refused"])
-    attempted, refused_first = day_words(accepted, refused, span)
-    # Whose history came from elsewhere and began before the day on which the first known attempt was.
-    before = flat(table["issued_at"]) < known.first_attempt // DAY_SECONDS * DAY_SECONDS
-    return (
-        table.append_column("truncated", arrow.array(flat(table["imported"]) & before))
-        .append_column("attempted_days", bits(attempted))
-        .append_column("refused_days", bits(refused_first))
-    )

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from sealbook.adapters.history_files import BadFile
 from sealbook.adapters.replay.report import Figures, PolicyReport, Report
 from sealbook.adapters.whole_files import whole
 
@@ -54,14 +53,6 @@ def write_parquet(report: Report, path: Path) -> None:
         while part := list(islice(left, ROWS_A_GROUP)):
             held = dict(zip(COLUMNS, zip(*part, strict=True), strict=True))
             writer.write_table(arrow.table({name: list(values) for name, values in held.items()}, schema=schema))
-
-
-def check_place(path: Path) -> None:
-    """Raise BadFile where no file of this name can be: asked before the work whose outcome it is to hold."""
-    if path.is_dir():
-        raise BadFile(f"{path} cannot be written: it is a folder")
-    if not path.absolute().parent.is_dir():
-        raise BadFile(f"{path} cannot be written: there is no folder {path.parent}")
 
 
 def _figures(each: PolicyReport, part: str, figures: Figures) -> Iterator[Row]:

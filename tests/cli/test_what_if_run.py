@@ -1,6 +1,8 @@
 """whatif snapshot, run and rerun: from a file or the ledger to figures, and the same again."""
 
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,8 +14,9 @@ import pytest
 
 from sealbook.adapters.replay.snapshot_arrow import pq
 from sealbook.adapters.replay.tables import COLUMNS
+from tests.adapters.replay.test_snapshot import with_column
 from tests.cli.terminal import Said, begun, ended, environment, sealbook
-from tests.cli.written import write
+from tests.cli.written import write, write_policy
 
 AS_OF = ("--as-of", "2026-01-01T00:00:00+09:00")
 DAY_SECONDS = 86_400
@@ -112,7 +115,7 @@ def test_the_answer_for_people_begins_with_the_check_and_marks_the_policy_in_for
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
     assert lines[0].startswith("Factual replay of 30 chains: ")
-    assert lines[1].startswith("Nobody was locked out in fact")
+    assert lines[1].startswith("No refusal on record tells what people do")
     assert lines[2] == "Replayed by the bitmap engine: 2, the csr engine: 1."
     assert [line for line in lines if line.startswith("D *")]
 
@@ -183,6 +186,7 @@ def test_all_files_say_what_the_answer_says(bank: str, folder: Path) -> None:
     assert len(who) == never["changed_chains"] + in_force["changed_chains"]
     assert {row["name"] for row in who} <= {f"P{number}" for number in range(30)}
     assert {row["under_renewals"] for row in who} == {0}
+    assert (folder / "who.parquet").stat().st_mode & 0o777 == (folder / "bank").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_page_stands_alone(bank: str, folder: Path) -> None:
@@ -214,6 +218,33 @@ def test_a_report_that_was_changed_is_found_with_the_place(bank: str, folder: Pa
     write(folder / "report.json", json.dumps(report))
 
     sealbook("whatif", "rerun", "report.json", "--snapshot", bank).failed(1, "policies.0.totals.lapses.low differs")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code", "needle"),
+    [
+        ("in_force", "NV", 1, "asked.in_force differs"),
+        ("fees", {"gold": 1}, 2, "report.json: asked.fees: no kind 'gold' in this snapshot"),
+        ("fees", {"kb_mobile_certificate": 10**30}, 2, "write a whole amount from 0"),
+        ("engine", "foo", 2, "there is no engine 'foo'"),
+    ],
+)
+def test_what_a_report_says_that_it_was_asked_is_not_believed(
+    bank: str, folder: Path, name: str, value: object, code: int, needle: str
+) -> None:
+    report = sealbook("whatif", "run", bank, "--policy", "NV", "--json").answer
+    report["asked"][name] = value
+    write(folder / "report.json", json.dumps(report))
+
+    sealbook("whatif", "rerun", "report.json", "--snapshot", bank).failed(code, needle)
+
+
+def test_a_rerun_takes_no_snapshot_that_is_not_what_its_digest_is_of(bank: str, folder: Path) -> None:
+    write(folder / "report.json", sealbook("whatif", "run", bank, "--policy", "NV", "--json").out)
+    shutil.copy(folder / bank, folder / "altered")
+    with_column(folder / "altered", "issued_at", of="channel")
+
+    sealbook("whatif", "rerun", "report.json", "--snapshot", "altered").failed(2, "altered: a damaged snapshot")
 
 
 def test_another_snapshot_is_refused(bank: str, folder: Path) -> None:
@@ -248,7 +279,10 @@ def test_strict_ends_where_the_check_differs(folder: Path) -> None:
         (("bank", "--policy", "nowhere"), "nowhere: no such file"),
         (("nowhere", "--policy", "D"), "nowhere: "),
         (("uses.csv", "--policy", "D"), "uses.csv: not a replay snapshot"),
-        ((".", "--policy", "D"), ".: "),
+        ((".", "--policy", "D"), ".: it is a folder"),
+        (("pipe", "--policy", "D"), "pipe: not a regular file"),
+        (("bank", "--policy", ""), "--policy is '': write FILE, FILE#ID or the id of a preset"),
+        (("bank", "--policy", "D", "--policy", "D"), "--policy D: D@1 stands twice"),
         (("bank", "--policy", "D", "--engine", "fast"), "--engine is 'fast': there are auto, bitmap, csr, reference"),
         (("bank", "--policy", "I", "--engine", "bitmap"), "policy I@1: the bitmap engine does not replay its calendar"),
         (("bank", "--grid", "validity=P1Y:P5Y"), "is not FIRST:LAST:STEP"),
@@ -257,14 +291,19 @@ def test_strict_ends_where_the_check_differs(folder: Path) -> None:
         (("bank", "--policy", "D", "--sample", "2"), "--sample: '2' is not a share"),
         (("bank", "--policy", "D", "--sample", "0.000001%"), "the sample holds no customer"),
         (("bank", "--policy", "D", "--exposed-after", "P3M"), "write days or weeks, like P90D"),
-        (("bank", "--policy", "D", "--exposed-after", "soon"), "--exposed-after: 'soon' is not a period"),
+        (("bank", "--policy", "D", "--exposed-after", "90"), "--exposed-after is '90': write days or weeks, like P90D"),
         (("bank", "--policy", "D", "--fees", "gold=3"), "--fees: no kind 'gold' in this snapshot"),
         (("bank", "--policy", "D", "--fees", "kb_mobile_certificate=-3"), "write a whole amount from 0"),
+        (("bank", "--policy", "D", "--fees", f"kb_mobile_certificate={'9' * 5000}"), "9999': write a whole amount"),
         (("bank", "--policy", "D", "--fees", "nowhere.json"), "--fees nowhere.json: no such file"),
         (("bank", "--policy", "D", "--processes", "0"), "--processes"),
         (("bank", "--policy", "D", "--csv", "."), ". cannot be written: it is a folder"),
         (("bank", "--policy", "D", "--who", "no/who"), "no/who cannot be written: there is no folder no"),
-        (("bank", "--policy", "D", "--csv", "x", "--parquet", "x"), "two of the files to be written have the same"),
+        (("bank", "--policy", "D", "--csv", "x", "--parquet", "./no/../x"), "x and no/../x are the same file"),
+        (("bank", "--policy", "D", "--csv", "pipe"), "pipe cannot be written: it is there already and not a regular"),
+        (("bank", "--policy", "D", "--parquet", "bank"), "bank cannot be written: it is bank, which is read"),
+        (("bank", "--policy", "own.json", "--who", "link"), "link cannot be written: it is own.json, which is read"),
+        (("bank", "--policy", "D", "--fees", "fees", "--report", "fees"), "fees cannot be written: it is fees, which"),
     ],
 )
 @pytest.mark.usefixtures("bank")
@@ -272,10 +311,14 @@ def test_what_is_typed_wrong_is_said_in_one_line_and_nothing_is_written(
     folder: Path, typed: tuple[str, ...], needle: str
 ) -> None:
     write(folder / "uses.csv", "customer,used_at\n")
+    write(folder / "fees", "{}")
+    (folder / "link").symlink_to(write_policy(folder / "own.json"))
+    os.mkfifo(folder / "pipe")
+    before = left(folder)
 
     sealbook("whatif", "run", *typed).failed(2, needle)
 
-    assert left(folder) == {"bank", "uses.csv"}
+    assert left(folder) == before
 
 
 @pytest.mark.parametrize(
@@ -286,10 +329,19 @@ def test_what_is_typed_wrong_is_said_in_one_line_and_nothing_is_written(
         (("snapshot", "out", "--uses", "u", "--update", "old"), "--update goes on with a snapshot of the ledger"),
         (("snapshot", "out", "--policy", "D"), "--policy is for a snapshot of a file"),
         (("snapshot", "out", "--uses", "u", "--as-of", "soon"), "--as-of is 'soon'"),
+        (
+            ("snapshot", "out", "--uses", "u", "--as-of", "2300-01-01T00:00:00Z"),
+            "'2300-01-01T00:00:00Z', which is still",
+        ),
+        (("snapshot", "out", "--as-of", "2300-01-01T00:00:00Z"), "'2300-01-01T00:00:00Z', which is still to come"),
+        (("snapshot", "out", "--uses", "u", "--policy", ""), "--policy is ''"),
+        (("snapshot", "u", "--uses", "u"), "u cannot be written: it is u, which is read"),
+        (("snapshot", "bad.json", "--uses", "u", "--policy", "bad.json"), "it is bad.json, which is read"),
+        (("snapshot", "no/out", "--uses", "u"), "no/out cannot be written: there is no folder no"),
         (("rerun", "nowhere", "--snapshot", "bank"), "nowhere: no such file"),
         (("rerun", "bad.json", "--snapshot", "bank"), "bad.json: not a report of whatif run"),
         (("rerun", "other.json", "--snapshot", "bank"), "other.json: a report of schema 99, this version reads 1"),
-        (("rerun", "empty.json", "--snapshot", "bank"), "empty.json: what it was asked cannot be read"),
+        (("rerun", "empty.json", "--snapshot", "pipe"), "pipe: not a regular file"),
         (("--policy", "D", "run", "bank"), "--policy stands before run: write it after"),
         (("--json", "run", "bank"), "--json stands before run: write it after"),
         ((), "--policy is missing: a what-if needs one, or a command: snapshot, run, rerun"),
@@ -299,8 +351,10 @@ def test_what_is_typed_wrong_is_said_in_one_line_and_nothing_is_written(
 def test_so_it_is_with_the_other_commands(folder: Path, typed: tuple[str, ...], needle: str) -> None:
     write(folder / "u", "customer,used_at\n")
     write(folder / "bad.json", "[]")
-    write(folder / "other.json", '{"schema": 99, "made_of": {}, "asked": {}}')
-    write(folder / "empty.json", '{"schema": 1, "made_of": {}, "asked": {}}')
+    os.mkfifo(folder / "pipe")
+    for name, schema in (("other.json", 99), ("empty.json", 1)):
+        report: dict[str, object] = {"schema": schema, "sealbook": "1", "made_of": {}, "asked": {}, "policies": []}
+        write(folder / name, json.dumps(report))
     before = left(folder)
 
     sealbook("whatif", *typed).failed(2, needle)
@@ -328,20 +382,35 @@ runpy.run_module("sealbook", run_name="__main__")
     assert left(folder) == {"bank"}
 
 
-def test_an_interrupted_run_leaves_nothing_half_written(bank: str, folder: Path) -> None:
+def test_a_package_that_is_broken_is_found_before_the_work(
+    bank: str, folder: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packages = tmp_path_factory.mktemp("packages")
+    write(packages / "vl_convert.py", "raise RuntimeError('no such symbol')")
+    monkeypatch.setattr(sys, "path", [str(packages), *sys.path])
+    monkeypatch.delitem(sys.modules, "vl_convert", raising=False)
+
+    said = sealbook("whatif", "run", bank, "--policy", "D", "--report", "out.html", "--csv", "out.csv")
+
+    said.failed(2, "--report needs vl_convert, which cannot be loaded (no such symbol): install sealbook[reports]")
+    assert left(folder) == {"bank"}
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_run_leaves_nothing_half_written(bank: str, folder: Path, by: signal.Signals) -> None:
     many = ("--grid", "validity=P1M:P60M:P1M,eligible_after=P1M:P18M:P1M", "--engine", "reference")
     child = begun("whatif", "run", bank, *many, "--who", "who.parquet", "--csv", "out.csv")
     give_up = time.monotonic() + GIVE_UP_SECONDS
     # The file of those who change is begun with the work.
     while len(left(folder)) == 1 and time.monotonic() < give_up and child.poll() is None:
         time.sleep(0.01)
-    child.send_signal(signal.SIGINT)
+    child.send_signal(by)
     try:
         child.wait(AGAIN_SECONDS)
     except subprocess.TimeoutExpired:
         # It came while a library was compiling or cleaning up, where Python drops it: people press again.
         child.send_signal(signal.SIGINT)
 
-    ended(child).failed(130, "interrupted")
+    ended(child).failed(130, "interrupted; no file is half written")
 
     assert left(folder) == {"bank"}

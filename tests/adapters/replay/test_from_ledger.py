@@ -1,5 +1,6 @@
 """Snapshots of a real ledger: what stands in them, what goes on from an older one, and what is refused."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -25,6 +26,7 @@ from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.presets import preset_policies
 from sealbook.domain.values import Kind, PolicyRef, RevocationReason, SwitchMode
 from tests.adapters.replay.snapshots import Chain
+from tests.adapters.replay.test_snapshot import with_column
 from tests.commands import Script
 
 BEGIN = datetime(2018, 3, 1, 9, tzinfo=UTC)
@@ -317,14 +319,27 @@ def test_what_lies_after_the_moment_is_left_out(bank: Bank, tmp_path: Path) -> N
     bank.facts(stream, used(BEGIN + DAY), used(BEGIN + 5 * DAY))
     snapshot = snapshot_of(bank, tmp_path, as_of=BEGIN + DAY)
     assert (snapshot.chains, snapshot.attempts) == (1, 1)
-    with pytest.raises(BadSnapshot, match="cannot be gone on with"):
+    left_out = "cannot be gone on with, for it left out 2 events after 2018-03-02T18:00:00+09:00"
+    with pytest.raises(BadSnapshot, match=re.escape(left_out)):
         snapshot_of(bank, tmp_path, "next", older=snapshot)
+
+
+def test_a_spoilt_snapshot_is_not_gone_on_with(bank: Bank, tmp_path: Path) -> None:
+    bank.issued("C", BEGIN)
+    older = snapshot_of(bank, tmp_path)
+    spoilt = with_column(older.path, "issued_at", of="channel")
+    with pytest.raises(BadSnapshot, match="a damaged snapshot: partition 0 is not what its digest is of"):
+        snapshot_of(bank, tmp_path, "next", older=spoilt)
+    assert not (tmp_path / "next.parquet").exists()
 
 
 def test_what_an_older_snapshot_has_to_be(bank: Bank, tmp_path: Path, postgres_store: PostgresEventStore) -> None:
     older = snapshot_of(bank, tmp_path)
     for how, why in (
-        ({"as_of": AS_OF - DAY, "older": older}, "cannot be gone on with"),
+        (
+            {"as_of": AS_OF - DAY, "older": older},
+            "cannot be gone on with, for it is as of 2024-01-01T09:00:00.09:00, late",
+        ),
         ({"position": 1, "older": older}, "beyond 1"),
         ({"position": 10_000}, "ends at position"),
         ({"as_of": datetime(2090, 1, 1, tzinfo=UTC)}, "outside the years"),

@@ -61,6 +61,7 @@ def test_a_sweep_is_the_cross_product_over_the_base() -> None:
         ("validity=soon", "'soon' is not a period"),
         ("min_uses=one:2:1", "'one' is not a whole number"),
         ("min_uses=-1|2", "'-1' is not a whole number"),
+        (f"min_uses={'9' * 5000}", "9999' is not a whole number of up to nine digits"),
         ("min_uses=1:99999999:1", "alone has more than 10,000 values"),
         ("validity=P1M:P120M:P1M,eligible_after=P1M:P120M:P1M", "14,400 policies are more than 10,000"),
     ],

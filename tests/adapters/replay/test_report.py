@@ -1,7 +1,11 @@
 """Reports as people and programs read them: pages, files, and where two of them differ."""
 
 import json
+import os
+import re
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -129,10 +133,94 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_file_that_holds_no_report_is_refused(tmp_path: Path) -> None:
-    for number, content in enumerate(("", "3", "{}", json.dumps({"made_of": {}, "asked": {}}))):
-        path = tmp_path / f"{number}.json"
-        path.write_text(content)
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
 
-        with pytest.raises(BadFile, match=r"\.json: (not a report|a report of schema None)"):
-            read_report(path)
+    with whole(tmp_path / "link", private=True) as file:
+        file.write(b"whole")
+
+    assert (tmp_path / "link").readlink() == Path("target")
+    assert (tmp_path / "target").read_bytes() == b"whole"
+    assert (tmp_path / "target").stat().st_mode & 0o777 == 0o600
+
+
+def test_what_is_no_regular_file_is_not_replaced(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+
+    with pytest.raises(BadFile, match="not a regular file"), whole(tmp_path / "pipe"):
+        pass
+
+    assert (tmp_path / "pipe").is_fifo()
+
+
+REPORT: dict[str, Any] = {
+    "schema": 1,
+    "sealbook": "1",
+    "made_of": {},
+    "asked": {
+        "policies": [json.loads(PRESETS["D"].document)],
+        "sample": 0.5,
+        "seed": 7,
+        "exposed_after_days": 90,
+        "engine": "auto",
+        "fees": {"mobile_otp": 3},
+    },
+    "policies": [{"label": "D"}],
+}
+
+
+def test_a_report_needs_no_more_than_what_it_was_asked(tmp_path: Path) -> None:
+    asked = asked_again(REPORT, where=tmp_path)
+
+    assert (asked.policies, asked.sample, asked.seed) == ({"D": PRESETS["D"]}, Fraction(1, 2), 7)
+
+
+SPOILT: list[tuple[dict[str, Any], str]] = [
+    ({"schema": "1"}, "not a report of whatif run: schema is missing, or not what it is in one"),
+    ({"schema": True}, "not a report of whatif run: schema"),
+    ({"schema": 2}, "a report of schema 2, this version reads 1"),
+    ({"sealbook": None}, "not a report of whatif run: sealbook"),
+    ({"made_of": None}, "not a report of whatif run: made_of"),
+    ({"made_of": []}, "not a report of whatif run: made_of"),
+    ({"asked": []}, "not a report of whatif run: asked"),
+    ({"policies": None}, "not a report of whatif run: policies"),
+    ({"policies": []}, "at least one policy"),
+    ({"policies": [{"label": "D"}] * 2}, "has a label of its own"),
+    ({"policies": [{"label": 3}]}, "got `int`"),
+    ({"asked": {"policies": []}, "policies": []}, "at least one policy"),
+    ({"asked": {"policies": [{}]}}, "D: policy_id"),
+    ({"asked": {"policies": None}}, "`$.policies`"),
+    ({"asked": {"engine": "foo"}}, "there is no engine 'foo'"),
+    ({"asked": {"engine": None}}, "`$.engine`"),
+    ({"asked": {"sample": "1/0"}}, "`$.sample`"),
+    ({"asked": {"sample": 1.5}}, "`$.sample`"),
+    ({"asked": {"exposed_after_days": 10**30}}, "`$.exposed_after_days`"),
+    ({"asked": {"seed": 2**63}}, "`$.seed`"),
+    ({"asked": {"seed": -1}}, "`$.seed`"),
+    ({"asked": {"fees": []}}, "`$.fees`"),
+    ({"asked": {"fees": {"mobile_otp": "3"}}}, "`$.fees[...]`"),
+]
+
+
+@pytest.mark.parametrize(("changes", "why"), SPOILT)
+def test_a_report_that_was_spoilt_is_refused_in_one_line(tmp_path: Path, changes: dict[str, Any], why: str) -> None:
+    path = tmp_path / "report.json"
+    changed = REPORT | changes
+    if changes.get("asked"):
+        changed["asked"] = REPORT["asked"] | changes["asked"]
+    path.write_text(json.dumps(changed))
+
+    with pytest.raises(BadFile, match=re.escape(why)) as refused:
+        asked_again(read_report(path), where=path)
+
+    assert str(refused.value).startswith(f"{path}: ")
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("content", ["", "3", "{}", "[" * 100_000])
+def test_a_file_that_holds_no_report_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(content)
+
+    with pytest.raises(BadFile, match="not a report of whatif run"):
+        read_report(path)

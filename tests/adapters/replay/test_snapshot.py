@@ -1,6 +1,8 @@
 """The snapshot as a file: what is written is read again, whole or not at all, and nothing else is taken for one."""
 
+import hashlib
 import json
+import os
 import pickle
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +17,7 @@ from sealbook.adapters.replay import snapshot_writer
 from sealbook.adapters.replay.contract import FactKind, Moments, UseClasses
 from sealbook.adapters.replay.moments import DAY_SECONDS
 from sealbook.adapters.replay.snapshot import BadSnapshot, Snapshot, opened
-from sealbook.adapters.replay.snapshot_arrow import arrow, pq
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, pq
 from sealbook.adapters.replay.snapshot_days import BITS, Span, day_words
 from sealbook.adapters.replay.snapshot_form import METADATA, OWN_SWITCH, Known
 from sealbook.adapters.replay.snapshot_writer import ChainRow, FactRow, SnapshotWriter
@@ -226,6 +228,12 @@ def test_it_goes_to_another_process(tmp_path: Path) -> None:
     assert again.names(0) == snapshot.names(0)
 
 
+def rewritten(path: Path, table: Table) -> None:
+    """Write other content under what a snapshot says of itself."""
+    metadata = {METADATA: pq.ParquetFile(path).metadata.metadata[METADATA]}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+
+
 def of_another_schema(path: Path) -> None:
     table = pq.read_table(path)
     outer = json.loads(pq.ParquetFile(path).metadata.metadata[METADATA])
@@ -242,6 +250,49 @@ def with_another_digest(path: Path) -> None:
 def with_a_partition_missing(path: Path) -> None:
     table, metadata = pq.read_table(path), pq.ParquetFile(path).metadata.metadata
     pq.ParquetWriter(path, table.schema.with_metadata({METADATA: metadata[METADATA]})).close()
+
+
+def saying(**changes: object) -> Callable[[Path], None]:
+    """Return what makes a snapshot say something else of itself, with the digest that goes with it."""
+
+    def changed(path: Path) -> None:
+        table = pq.read_table(path)
+        said = json.loads(json.loads(pq.ParquetFile(path).metadata.metadata[METADATA])["said"]) | changes
+        text = json.dumps(said, sort_keys=True)
+        outer = {"digest": hashlib.sha256(text.encode()).hexdigest(), "said": text}
+        pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(outer)}), path)
+
+    return changed
+
+
+def that_is_nested_too_deep(path: Path) -> None:
+    outer = {"digest": "", "said": "[" * 100_000}
+    pq.write_table(pq.read_table(path).replace_schema_metadata({METADATA: json.dumps(outer)}), path)
+
+
+def with_a_chain_missing(path: Path) -> None:
+    rewritten(path, pq.read_table(path).slice(1))
+
+
+def with_a_column_missing(path: Path) -> None:
+    rewritten(path, pq.read_table(path).drop_columns(["fact_place"]))
+
+
+def that_is_a_folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def that_is_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def with_its_end_spoilt(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    end = int.from_bytes(content[-8:-4], "little")
+    content[-8 - end] ^= 0xFF
+    path.write_bytes(content)
 
 
 def that_says_nonsense(path: Path) -> None:
@@ -272,6 +323,21 @@ def that_is_not_there(path: Path) -> None:
         (with_another_digest, "its digest is not that"),
         (with_a_partition_missing, "not the partitions"),
         (that_says_nonsense, "cannot be read"),
+        (that_is_nested_too_deep, "what it says of itself cannot be read"),
+        (saying(chains=f"{CHAINS}"), "what it says of itself cannot be read"),
+        (saying(chains=CHAINS + 1), "it has 40 chains and says 41"),
+        (saying(as_of="2024-01-01T00:00:00"), "what it says of itself cannot be read"),
+        (saying(as_of="1800-01-01T00:00:00+00:00"), "what it says of itself cannot be read"),
+        (saying(policies=[]), "what it says of itself cannot be read"),
+        (saying(policies=["{}"]), "what it says of itself cannot be read"),
+        (saying(kinds=[]), "what it says of itself cannot be read"),
+        (saying(last_attempt=-1), "what it says of itself cannot be read"),
+        (saying(last_attempt=2_000_000_000), "not the columns"),
+        (with_a_chain_missing, "it has 39 chains and says 40"),
+        (with_a_column_missing, "not the columns"),
+        (with_its_end_spoilt, "damaged"),
+        (that_is_a_folder, "it is a folder"),
+        (that_is_a_pipe, "not a regular file"),
         (that_is_another_parquet_file, "not a replay snapshot"),
         (that_is_cut_off, "cut off"),
         (that_is_a_text, "not a replay snapshot"),
@@ -295,3 +361,36 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     (tmp_path / "s").write_bytes(content)
     with pytest.raises(BadSnapshot, match="partition 0 cannot be read"):
         opened(tmp_path / "s").known(0)
+
+
+def with_column(path: Path, name: str, *, of: str) -> Snapshot:
+    """Return a snapshot with the values of another column, or of none, in the place of one."""
+    table = pq.read_table(path)
+    field = table.schema.field(name)
+    held = table[of].cast(field.type) if of else arrow.nulls(table.num_rows, field.type)
+    rewritten(path, table.set_column(table.schema.get_field_index(name), field, held))
+    return opened(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "of"), [("renewals", "lapses"), ("attempted_days", "refused_days"), ("truncated", "imported")]
+)
+def test_content_that_was_exchanged_is_noticed(tmp_path: Path, name: str, of: str) -> None:
+    written(tmp_path / "s", *rows()).verify()
+    with pytest.raises(BadSnapshot, match="partition 0 is not what its digest is of"):
+        with_column(tmp_path / "s", name, of=of).verify()
+
+
+@pytest.mark.parametrize(("of", "why"), [("issued_at", "has a kind that it does not name"), ("", "has values missing")])
+def test_numbers_without_a_meaning_are_noticed(tmp_path: Path, of: str, why: str) -> None:
+    written(tmp_path / "s", *rows())
+    with pytest.raises(BadSnapshot, match=why):
+        with_column(tmp_path / "s", "kind", of=of).read(0, attempts=False, days=False)
+
+
+def test_a_link_stays_and_what_it_points_to_is_written(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "folder" / "s")
+    digest = written(tmp_path / "link", *rows()).digest
+    assert opened(tmp_path / "folder" / "s").digest == digest
+    assert (tmp_path / "link").is_symlink()
