@@ -112,7 +112,10 @@ def _totals(outcomes: Outcomes) -> Totals:
 
 def _fitted(recorded: Sequence[tuple[Partition, Recorded]]) -> Behavior:
     """Let people do after a lock-out what those did who were locked out in fact."""
-    found = fitted(np.concatenate([refusals(log, decided, until=UNTIL) for log, decided in recorded]), until=UNTIL)
+    of_logs = [
+        refusals(log.refused, log.facts, decided, until=UNTIL) for log, decided in recorded if log.refused is not None
+    ]
+    found = fitted(np.concatenate(of_logs), until=UNTIL)
     if found is None:
         return Behavior(mode=Mode.AS_FITTED)
     return found.behavior(seed=1)

@@ -12,7 +12,7 @@ from math import ceil
 
 import numpy as np
 
-from sealbook.adapters.replay.contract import Behavior, Codes, FactKind, Mode, Moments, Partition, Places, Recorded
+from sealbook.adapters.replay.contract import Behavior, Codes, FactKind, Facts, Mode, Moments, Places, Recorded, Uses
 from sealbook.adapters.replay.figures import Numbers
 from sealbook.adapters.replay.moments import DAY_SECONDS
 
@@ -62,13 +62,14 @@ class Fitted:
         return Behavior(mode=Mode.AS_FITTED, returning=self.returning, delays_seconds=self.delays_seconds, seed=seed)
 
 
-def refusals(partition: Partition, recorded: Recorded, *, until: int) -> Numbers:
-    """Return the lock-outs of a partition with attempts: when, and how long until the return or -1, (n, 2)."""
-    if partition.refused is None:
-        raise ValueError("the attempts were not read")
-    refused = _events(partition.refused.begin, partition.refused.at, 0, until)
+def refusals(attempts: Uses, others: Facts, recorded: Recorded, *, until: int) -> Numbers:
+    """Return the lock-outs of a partition: when, and how long until the return or -1, (n, 2).
+
+    The attempts are the refused ones.
+    """
+    refused = _events(attempts.begin, attempts.at, 0, until)
     lapses = _events(recorded.lapses.begin, recorded.lapses.at, _LAPSED, until)
-    facts = _events(partition.facts.begin, partition.facts.at, partition.facts.kind, until)
+    facts = _events(others.begin, others.at, others.kind, until)
     # What went before each refusal: a lapse, unless none was recorded. A suspended one is not locked out.
     before = _sorted(np.concatenate([_BEGUN, lapses, facts[:, np.isin(facts[KIND], (*_ENDS, *_PAUSES))]], axis=1))
     last = np.searchsorted(_ordered(before), _ordered(refused), side="right") - 1

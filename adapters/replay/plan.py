@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from sealbook.adapters.replay.contract import Behavior, Engine, Mode, Partition, Question, Recorded, UseClasses
+from sealbook.adapters.replay.contract import Behavior, Engine, Mode, Partition, Question, Recorded, UseClasses, Uses
 from sealbook.adapters.replay.figures import Shape
 from sealbook.adapters.replay.fitting import Fitted
 from sealbook.adapters.replay.reference import ReferenceEngine
@@ -53,6 +53,7 @@ class Histories(Protocol):
     def partitions(self) -> int: ...
 
     def read(self, number: int, *, attempts: bool, days: bool, in_fact: bool = False) -> Partition: ...
+    def refused(self, number: int) -> Uses: ...
     def recorded(self, number: int) -> Recorded: ...
     def names(self, number: int) -> list[str]: ...
 

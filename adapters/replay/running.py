@@ -145,10 +145,10 @@ def _shifted(named: Named, start: int, changed: Sequence[Changed], names: Sequen
 
 
 def _look(histories: Histories, number: int, *, until: int) -> _Seen:
-    partition = histories.read(number, attempts=True, days=False)
+    partition = histories.read(number, attempts=False, days=False)
     months = months_of(partition.issued_at)
     return _Seen(
-        refusals=refusals(partition, histories.recorded(number), until=until),
+        refusals=refusals(histories.refused(number), partition.facts, histories.recorded(number), until=until),
         first_month=int(months.min()) if partition.chains else None,
     )
 

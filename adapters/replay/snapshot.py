@@ -1,10 +1,13 @@
 """Reading a replay snapshot, a partition at a time."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -14,6 +17,7 @@ from sealbook.adapters.replay.snapshot_form import (
     KNOWN,
     OWN_SWITCH,
     BadSnapshot,
+    Piece,
     Said,
     content_checksum,
     nothing_known,
@@ -38,6 +42,9 @@ class Snapshot:
     said: Said
     partitions: int
     _file: Any = field(repr=False, compare=False)
+    _content: Any = field(repr=False, compare=False)
+    _pieces: Sequence[Piece] = field(repr=False, compare=False)
+    _intact: set[int] = field(default_factory=set[int], init=False, repr=False, compare=False)
 
     def __reduce__(self) -> Any:  # noqa: ANN401 (what pickle asks for)
         return opened, (self.path,)
@@ -121,6 +128,11 @@ class Snapshot:
             else None,
         )
 
+    def refused(self, number: int) -> Uses:
+        """Return the refused attempts alone, which are few, without their classes."""
+        begin, at = listed(self._table(number, "refused")["refused"])
+        return Uses(begin=begin, at=at)
+
     def recorded(self, number: int) -> Recorded:
         """Return the renewals and lapses on record, in time order."""
         table = self._table(number, "renewals", "lapses")
@@ -159,7 +171,17 @@ class Snapshot:
             if len(held[name]) and held[name].max() >= len(of):
                 raise self._damaged(number, f"has a {name} that it does not name")
 
+    def _check_bytes(self, number: int) -> None:
+        """Raise BadSnapshot where the bytes of a partition are not those that were written: looked at once."""
+        if number not in self._intact:
+            begin = self._pieces[number - 1].end if number else 0
+            end, checksum = self._pieces[number]
+            if crc32(self._content[begin:end]) != checksum:
+                raise self._damaged(number, "is not as it was written")
+            self._intact.add(number)
+
     def _table(self, number: int, *columns: str) -> Table:
+        self._check_bytes(number)
         try:
             table = self._file.read_row_group(number, columns=list(columns))
         except (OSError, arrow.ArrowException) as error:
@@ -180,11 +202,18 @@ def opened(path: Path) -> Snapshot:
     """
     file = _file(path)
     try:
-        said = said_in(file.metadata.metadata)
+        said, pieces = said_in(file.metadata.metadata)
         _check_form(file, said)
     except BadSnapshot as bad:
         raise BadSnapshot(f"{path}: {bad}") from None
-    return Snapshot(path=path, said=said, partitions=len(said.groups), _file=file)
+    return Snapshot(
+        path=path, said=said, partitions=len(said.groups), _file=file, _content=_content(path), _pieces=pieces
+    )
+
+
+def _content(path: Path) -> memoryview:
+    with path.open("rb") as file:
+        return memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
 
 
 def _file(path: Path) -> Any:  # noqa: ANN401 (a Parquet file)
@@ -192,7 +221,7 @@ def _file(path: Path) -> Any:  # noqa: ANN401 (a Parquet file)
         # Asked before it is opened: opening a pipe waits for whoever writes to it.
         if path.exists() and not path.is_file():
             raise BadSnapshot(f"{path}: {'it is a folder' if path.is_dir() else 'not a regular file'}")
-        return pq.ParquetFile(path, memory_map=True, page_checksum_verification=True)
+        return pq.ParquetFile(path, memory_map=True)
     except (OSError, ValueError, arrow.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise BadSnapshot(f"{path}: {os.strerror(error.errno).lower()}") from error

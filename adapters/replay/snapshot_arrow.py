@@ -9,12 +9,14 @@ from sealbook.adapters.replay.contract import Places
 
 try:
     import pyarrow as pa  # type: ignore[import-untyped]
+    import pyarrow.compute as pc  # type: ignore[import-untyped]
     import pyarrow.parquet as parquet  # type: ignore[import-untyped]
 except ImportError as error:  # pragma: no cover
     raise ImportError("a replay snapshot needs pyarrow: install sealbook[whatif]") from error
 
 arrow: Any = pa
 pq: Any = parquet
+compute: Any = pc
 Table = Any
 Column = Any
 

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,9 +20,10 @@ from sealbook.adapters.replay.snapshot_arrow import Table, arrow, bits, flat, li
 from sealbook.adapters.replay.snapshot_days import Span, day_words
 from sealbook.domain.policy_document import RenewalPolicy
 
-SCHEMA = 1
+SCHEMA = 2
 """Grows with every change of the columns or of what stands in them."""
-CHAINS_A_PARTITION = 32_768
+CHAINS_A_PARTITION, ATTEMPTS_A_PARTITION = 32_768, 2**23
+"""A partition has no more of either, unless one customer has: so much is in memory at once."""
 CODES_MAX, POLICIES_MAX = 2**8, 2**16
 OWN_SWITCH = np.uint32(2**31)
 """Marks a switch that the policy in force made by itself: a replay of another policy has no part in it."""
@@ -85,6 +86,16 @@ class Known:
         return Span.of(self.first_attempt, self.last_attempt)
 
 
+class Piece(NamedTuple):
+    """Where in a file the bytes of a partition end, which begin where those of the one before end; and their CRC-32.
+
+    A flipped bit shows by it at little cost. It is no part of the digest: equal content may be compressed otherwise.
+    """
+
+    end: int
+    checksum: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
     """What a snapshot says of itself. `groups` are the checksums of its partitions' content."""
@@ -101,12 +112,13 @@ class Said:
         """SHA-256 over all that is said and the content of all partitions, in hexadecimal."""
         return hashlib.sha256(_written(self).encode()).hexdigest()
 
-    def metadata(self) -> dict[bytes, bytes]:
-        return {METADATA: json.dumps({"digest": self.digest, "said": _written(self)}).encode()}
+    def metadata(self, pieces: Sequence[Piece]) -> dict[bytes, bytes]:
+        """Return what stands at the end of a file with these pieces, one of each partition."""
+        return {METADATA: json.dumps({"digest": self.digest, "said": _written(self), "pieces": pieces}).encode()}
 
 
-def said_in(metadata: dict[bytes, bytes] | None) -> Said:
-    """Return what a snapshot says of itself. Raises BadSnapshot without the file's name."""
+def said_in(metadata: dict[bytes, bytes] | None) -> tuple[Said, Sequence[Piece]]:
+    """Return what a snapshot says of itself, and its pieces. Raises BadSnapshot without the file's name."""
     held = (metadata or {}).get(METADATA)
     if held is None:
         raise BadSnapshot("not a replay snapshot")
@@ -120,7 +132,9 @@ def said_in(metadata: dict[bytes, bytes] | None) -> Said:
         raise BadSnapshot("a damaged snapshot: what it says of itself cannot be read: make it anew") from error
     if said.digest != outer.digest:
         raise BadSnapshot("a damaged snapshot: its digest is not that of what it says of itself: make it anew")
-    return said
+    if len(outer.pieces) != len(said.groups):
+        raise BadSnapshot("a damaged snapshot: it has not the partitions that it says: make it anew")
+    return said, [Piece(*each) for each in outer.pieces]
 
 
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -131,6 +145,7 @@ _Names = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 class _Outer(msgspec.Struct):
     digest: str
     said: str
+    pieces: list[tuple[_Count, _Count]]
 
 
 class _Schema(msgspec.Struct):

@@ -7,18 +7,21 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
+from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import FactKind
-from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, listed, pq
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, compute, flat, listed, pq
 from sealbook.adapters.replay.snapshot_form import (
+    ATTEMPTS_A_PARTITION,
     CHAINS_A_PARTITION,
     KNOWN,
     BadSnapshot,
     Known,
+    Piece,
     Said,
     content_checksum,
     nothing_known,
@@ -64,6 +67,32 @@ class ChainRow:
     lapses: Sequence[int] = ()
 
 
+class _Summed:
+    """A file to be written to, which tells what was."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._end = self._checksum = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:  # noqa: ANN401 (what pyarrow holds)
+        self._checksum = crc32(data, self._checksum)
+        self._end += len(data)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+    def close(self) -> None:
+        """Leave the file open: it is to be made durable."""
+        self.closed = True
+
+    def piece(self) -> Piece:
+        """Return what was written since this was asked last."""
+        piece, self._checksum = Piece(self._end, self._checksum), 0
+        return piece
+
+
 class SnapshotWriter:
     """A snapshot being written. As a context: it appears whole when the context ends, or not at all.
 
@@ -78,6 +107,7 @@ class SnapshotWriter:
         self._rows: list[ChainRow] = []
         self._pending: Table = nothing_known()
         self._groups: list[str] = []
+        self._pieces: list[Piece] = []
         self._chains = self._customers = self._attempts = self._truncated = 0
         self.said: Said | None = None
 
@@ -86,13 +116,13 @@ class SnapshotWriter:
             self._file = NamedTemporaryFile(
                 dir=self._target.parent, prefix=f".{self._target.name}.", suffix=".part", delete=False
             )
+            self._summed = _Summed(self._file)
             self._parquet = pq.ParquetWriter(
-                self._file,
+                self._summed,
                 stored(nothing_known(), self._known).schema,
                 compression="zstd",
                 use_dictionary=[name for name in KNOWN.names if name not in _DELTA],
                 column_encoding={f"{name}.list.element": "DELTA_BINARY_PACKED" for name in _DELTA},
-                write_page_checksum=True,
             )
         except OSError as error:
             raise self._cannot(error) from error
@@ -132,8 +162,8 @@ class SnapshotWriter:
     def _take(self, table: Table) -> None:
         self._pending = arrow.concat_tables([self._pending, table])
         # One chain more than a partition holds tells whether its last customer goes on.
-        while self._pending.num_rows > CHAINS_A_PARTITION:
-            end = _end_of_customer(flat(self._pending["customer"]), CHAINS_A_PARTITION)
+        while self._pending.num_rows > (most := _most_chains(self._pending)):
+            end = _end_of_customer(flat(self._pending["customer"]), most)
             if end is None:
                 return
             self._write_group(end)
@@ -149,6 +179,7 @@ class SnapshotWriter:
         whole = stored(group, self._known)
         self._truncated += int(np.count_nonzero(flat(whole["truncated"])))
         self._parquet.write_table(whole, row_group_size=rows)
+        self._pieces.append(self._summed.piece())
 
     def _finish(self) -> None:
         self._take_rows()
@@ -162,7 +193,7 @@ class SnapshotWriter:
             truncated=self._truncated,
             groups=tuple(self._groups),
         )
-        self._parquet.add_key_value_metadata(self.said.metadata())
+        self._parquet.add_key_value_metadata(self.said.metadata(self._pieces))
         self._parquet.close()
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -187,6 +218,13 @@ def table_of(rows: Sequence[ChainRow]) -> Table:
     for name in ("at", "kind", "place", "detail"):
         held[f"fact_{name}"] = [[int(getattr(fact, name)) for fact in row.facts] for row in rows]
     return arrow.Table.from_pydict({name: held[name] for name in KNOWN.names}, schema=KNOWN)
+
+
+def _most_chains(table: Table) -> int:
+    """Return how many of the first chains may be one partition."""
+    lengths = [flat(compute.list_value_length(table[name])) for name in ("accepted", "refused")]
+    within = np.searchsorted(np.cumsum(sum(lengths), dtype=np.int64), ATTEMPTS_A_PARTITION, side="right")
+    return min(CHAINS_A_PARTITION, int(within))
 
 
 def _end_of_customer(customers: NDArray[Any], most: int) -> int | None:

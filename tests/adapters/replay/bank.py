@@ -81,6 +81,9 @@ class MemoryBank:
         del in_fact
         return partition_of([life.chain for life in self._parts[number]], attempts=attempts, days=days)
 
+    def refused(self, number: int) -> Uses:
+        return listed([[each.at for each in life.chain.attempts if not each.accepted] for life in self._parts[number]])
+
     def recorded(self, number: int) -> Recorded:
         part = self._parts[number]
         return Recorded(

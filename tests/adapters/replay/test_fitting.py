@@ -29,7 +29,8 @@ def found(
     partition = partition_of([Chain(issued_at=BEGIN, then=then) for then in chains])
     lapsed = listed([[BEGIN + day * DAY for day in days] for days in lapses] or [()] * len(chains))
     recorded = Recorded(renewals=listed([()] * len(chains)), lapses=lapsed)
-    rows = refusals(partition, recorded, until=until).tolist()
+    assert partition.refused is not None
+    rows = refusals(partition.refused, partition.facts, recorded, until=until).tolist()
     return [((at - BEGIN) // DAY, delay // DAY if delay > 0 else delay) for at, delay in rows]
 
 
@@ -103,10 +104,3 @@ def test_many_delays_are_thinned_evenly() -> None:
     assert fit is not None
     assert len(fit.delays_seconds) == DELAYS_MAX
     assert np.mean(fit.delays_seconds) == pytest.approx(np.mean(delays), rel=1e-3)
-
-
-def test_attempts_are_needed() -> None:
-    partition = partition_of([Chain(issued_at=BEGIN)], attempts=False)
-
-    with pytest.raises(ValueError, match="attempts were not read"):
-        refusals(partition, Recorded(renewals=listed([()]), lapses=listed([()])), until=END)

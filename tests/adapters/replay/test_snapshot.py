@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from sealbook.adapters.replay.moments import DAY_SECONDS
 from sealbook.adapters.replay.snapshot import BadSnapshot, Snapshot, opened
 from sealbook.adapters.replay.snapshot_arrow import Table, arrow, pq
 from sealbook.adapters.replay.snapshot_days import BITS, Span, day_words
-from sealbook.adapters.replay.snapshot_form import METADATA, OWN_SWITCH, Known
+from sealbook.adapters.replay.snapshot_form import METADATA, OWN_SWITCH, SCHEMA, Known
 from sealbook.adapters.replay.snapshot_writer import ChainRow, FactRow, SnapshotWriter
 from sealbook.domain.presets import preset_policies
 
@@ -116,6 +117,24 @@ def test_a_customer_is_in_one_partition(tmp_path: Path, monkeypatch: pytest.Monk
     assert sum(len(each) for each in seen) == len(set[int]().union(*seen)) == snapshot.customers == 16
     assert {len(each) for each in customers if 99 not in each and 100 not in each} <= {4, 6}
     assert sum(len(each) for each in customers) == snapshot.chains == CHAINS + 21
+
+
+def test_a_partition_has_no_more_attempts_than_fit_into_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot_writer, "ATTEMPTS_A_PARTITION", 30)
+    often = ChainRow(key=1, customer=100, name="often", issued_at=1, accepted=range(2, 60))
+    written(tmp_path / "at once", *rows(), often)
+    monkeypatch.setattr(snapshot_writer, "ROWS_A_BATCH", 3)
+    snapshot = written(tmp_path / "in batches", *rows(), often)
+    attempts = list[int]()
+    for number in range(snapshot.partitions):
+        part = snapshot.read(number, attempts=True, days=False)
+        assert part.accepted is not None
+        assert part.refused is not None
+        attempts.append(len(part.accepted.at) + len(part.refused.at))
+        assert attempts[-1] <= 30 or len(set(part.customer.tolist())) == 1
+    assert sum(attempts) == snapshot.attempts
+    assert max(attempts) == 58
+    assert snapshot.digest == opened(tmp_path / "at once").digest
 
 
 def test_days_have_a_bit_for_each_day_of_seoul(tmp_path: Path) -> None:
@@ -228,23 +247,39 @@ def test_it_goes_to_another_process(tmp_path: Path) -> None:
     assert again.names(0) == snapshot.names(0)
 
 
+def outer_of(path: Path) -> dict[str, object]:
+    outer: dict[str, object] = json.loads(pq.ParquetFile(path).metadata.metadata[METADATA])
+    return outer
+
+
+def put(path: Path, table: Table, outer: dict[str, object]) -> None:
+    """Write a partition with its right checksum, and at the end what it says of itself."""
+    pieces: list[tuple[int, int]] = [(0, 0)]
+    for _ in range(2):
+        metadata = {METADATA: json.dumps({"pieces": pieces} | outer)}
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+        group = pq.ParquetFile(path).metadata.row_group(0)
+        columns = [group.column(number).to_dict() for number in range(group.num_columns)]
+        begins = [column["dictionary_page_offset"] or column["data_page_offset"] for column in columns]
+        end = max(at + column["total_compressed_size"] for at, column in zip(begins, columns, strict=True))
+        pieces = [(end, crc32(path.read_bytes()[:end]))]
+
+
 def rewritten(path: Path, table: Table) -> None:
     """Write other content under what a snapshot says of itself."""
-    metadata = {METADATA: pq.ParquetFile(path).metadata.metadata[METADATA]}
-    pq.write_table(table.replace_schema_metadata(metadata), path)
+    outer = outer_of(path)
+    del outer["pieces"]
+    put(path, table, outer)
 
 
 def of_another_schema(path: Path) -> None:
-    table = pq.read_table(path)
-    outer = json.loads(pq.ParquetFile(path).metadata.metadata[METADATA])
-    outer["said"] = outer["said"].replace('"schema": 1', '"schema": 2')
-    pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(outer)}), path)
+    outer = outer_of(path)
+    outer["said"] = str(outer["said"]).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}')
+    put(path, pq.read_table(path), outer)
 
 
 def with_another_digest(path: Path) -> None:
-    table = pq.read_table(path)
-    outer = json.loads(pq.ParquetFile(path).metadata.metadata[METADATA]) | {"digest": "0" * 64}
-    pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(outer)}), path)
+    put(path, pq.read_table(path), outer_of(path) | {"digest": "0" * 64})
 
 
 def with_a_partition_missing(path: Path) -> None:
@@ -252,22 +287,23 @@ def with_a_partition_missing(path: Path) -> None:
     pq.ParquetWriter(path, table.schema.with_metadata({METADATA: metadata[METADATA]})).close()
 
 
+def with_a_checksum_missing(path: Path) -> None:
+    none: list[tuple[int, int]] = []
+    put(path, pq.read_table(path), outer_of(path) | {"pieces": none})
+
+
 def saying(**changes: object) -> Callable[[Path], None]:
     """Return what makes a snapshot say something else of itself, with the digest that goes with it."""
 
     def changed(path: Path) -> None:
-        table = pq.read_table(path)
-        said = json.loads(json.loads(pq.ParquetFile(path).metadata.metadata[METADATA])["said"]) | changes
-        text = json.dumps(said, sort_keys=True)
-        outer = {"digest": hashlib.sha256(text.encode()).hexdigest(), "said": text}
-        pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(outer)}), path)
+        text = json.dumps(json.loads(str(outer_of(path)["said"])) | changes, sort_keys=True)
+        put(path, pq.read_table(path), {"digest": hashlib.sha256(text.encode()).hexdigest(), "said": text})
 
     return changed
 
 
 def that_is_nested_too_deep(path: Path) -> None:
-    outer = {"digest": "", "said": "[" * 100_000}
-    pq.write_table(pq.read_table(path).replace_schema_metadata({METADATA: json.dumps(outer)}), path)
+    put(path, pq.read_table(path), {"digest": "", "said": "[" * 100_000})
 
 
 def with_a_chain_missing(path: Path) -> None:
@@ -319,9 +355,10 @@ def that_is_not_there(path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoiled", "why"),
     [
-        (of_another_schema, "a snapshot of schema 2, this version reads 1"),
+        (of_another_schema, f"a snapshot of schema {SCHEMA + 1}, this version reads {SCHEMA}"),
         (with_another_digest, "its digest is not that"),
         (with_a_partition_missing, "not the partitions"),
+        (with_a_checksum_missing, "not the partitions"),
         (that_says_nonsense, "cannot be read"),
         (that_is_nested_too_deep, "what it says of itself cannot be read"),
         (saying(chains=f"{CHAINS}"), "what it says of itself cannot be read"),
@@ -356,11 +393,10 @@ def test_what_is_no_snapshot_is_refused(tmp_path: Path, spoiled: Callable[[Path]
 def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
     written(tmp_path / "s", *rows())
     content = bytearray((tmp_path / "s").read_bytes())
-    for place in range(200, 1_000, 8):
-        content[place] ^= 1
+    content[200] ^= 1
     (tmp_path / "s").write_bytes(content)
-    with pytest.raises(BadSnapshot, match="partition 0 cannot be read"):
-        opened(tmp_path / "s").known(0)
+    with pytest.raises(BadSnapshot, match="partition 0 is not as it was written"):
+        opened(tmp_path / "s").read(0, attempts=False, days=False)
 
 
 def with_column(path: Path, name: str, *, of: str) -> Snapshot:
