@@ -35,7 +35,7 @@ LIBRARY_CHAINS, DUCKDB_CHAINS, START_CHAINS = 1_000, 50_000, 1_000
 TRUTH_SHARE, TRUTH_CHAINS_MIN = 0.4, 2_000
 """What is judged by the truth has this share of the chains; without a lock-out there is nothing to judge."""
 RIVAL_TERMS = (IN_FORCE, Terms(validity_months=12, eligible_months=6))
-UNIT = "credential-policies/s"
+UNIT = "chain-policies/s"
 LIBRARY, DUCKDB = "the eventsourcing library's aggregates", "DuckDB list_reduce"
 Rates = defaultdict[str, list[float]]
 

@@ -81,7 +81,8 @@ class _Work:
         self._add(0, self.in_force_more)
         for concerned in self.plan.concerned():
             self._replay(concerned, in_force)
-        return Replayed(partial=self.partial, changed=tuple(self.changed))
+        # In the order of the policies, whichever engine each of them has.
+        return Replayed(partial=self.partial, changed=tuple(sorted(self.changed, key=lambda each: each.policy)))
 
     def _in_force(self, rows: Rows, mode: Mode) -> Outcomes:
         """Return what became of chains under the policy that was in force for each."""

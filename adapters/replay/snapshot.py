@@ -4,7 +4,6 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -31,6 +30,7 @@ __all__ = ["BadSnapshot", "Snapshot", "opened"]
 
 _ALWAYS = ("key", "customer", "kind", "holder", "channel", "policy", "truncated", "issued_at")
 _PARQUET = b"PAR1"
+READ_BYTES = 2**20
 _FACTS = ("fact_at", "fact_kind", "fact_place", "fact_detail")
 
 
@@ -41,8 +41,8 @@ class Snapshot:
     path: Path
     said: Said
     partitions: int
-    _file: Any = field(repr=False, compare=False)
     _content: Any = field(repr=False, compare=False)
+    _file: Any = field(repr=False, compare=False)
     _pieces: Sequence[Piece] = field(repr=False, compare=False)
     _intact: set[int] = field(default_factory=set[int], init=False, repr=False, compare=False)
 
@@ -174,9 +174,13 @@ class Snapshot:
     def _check_bytes(self, number: int) -> None:
         """Raise BadSnapshot where the bytes of a partition are not those that were written: looked at once."""
         if number not in self._intact:
-            begin = self._pieces[number - 1].end if number else 0
-            end, checksum = self._pieces[number]
-            if crc32(self._content[begin:end]) != checksum:
+            begin, checksum = self._pieces[number - 1].end if number else 0, 0
+            for at in range(begin, self._pieces[number].end, READ_BYTES):
+                read = self._content.read_at(min(READ_BYTES, self._pieces[number].end - at), at)
+                if not read:
+                    break
+                checksum = crc32(read, checksum)
+            if checksum != self._pieces[number].checksum:
                 raise self._damaged(number, "is not as it was written")
             self._intact.add(number)
 
@@ -200,28 +204,24 @@ def opened(path: Path) -> Snapshot:
     Its form is looked at, and not its content. Raises BadSnapshot for what is none, is cut off, has lost chains, or
     is of another schema.
     """
-    file = _file(path)
+    content, file = _file(path)
     try:
         said, pieces = said_in(file.metadata.metadata)
         _check_form(file, said)
     except BadSnapshot as bad:
         raise BadSnapshot(f"{path}: {bad}") from None
-    return Snapshot(
-        path=path, said=said, partitions=len(said.groups), _file=file, _content=_content(path), _pieces=pieces
-    )
+    return Snapshot(path=path, said=said, partitions=len(said.groups), _content=content, _file=file, _pieces=pieces)
 
 
-def _content(path: Path) -> memoryview:
-    with path.open("rb") as file:
-        return memoryview(mmap(file.fileno(), 0, access=ACCESS_READ))
-
-
-def _file(path: Path) -> Any:  # noqa: ANN401 (a Parquet file)
+def _file(path: Path) -> tuple[Any, Any]:
+    """Return a file, and it as one of Parquet."""
     try:
         # Asked before it is opened: opening a pipe waits for whoever writes to it.
         if path.exists() and not path.is_file():
             raise BadSnapshot(f"{path}: {'it is a folder' if path.is_dir() else 'not a regular file'}")
-        return pq.ParquetFile(path, memory_map=True)
+        # Read, not mapped into memory: what is cut off meanwhile would end the process.
+        content = arrow.OSFile(str(path))
+        return content, pq.ParquetFile(content)
     except (OSError, ValueError, arrow.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise BadSnapshot(f"{path}: {os.strerror(error.errno).lower()}") from error

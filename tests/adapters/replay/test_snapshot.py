@@ -399,6 +399,13 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
         opened(tmp_path / "s").read(0, attempts=False, days=False)
 
 
+def test_a_checksum_of_more_than_there_is_is_noticed(tmp_path: Path) -> None:
+    written(tmp_path / "s", *rows())
+    put(tmp_path / "s", pq.read_table(tmp_path / "s"), outer_of(tmp_path / "s") | {"pieces": [(2**62, 0)]})
+    with pytest.raises(BadSnapshot, match="partition 0 is not as it was written"):
+        opened(tmp_path / "s").read(0, attempts=False, days=False)
+
+
 def with_column(path: Path, name: str, *, of: str) -> Snapshot:
     """Return a snapshot with the values of another column, or of none, in the place of one."""
     table = pq.read_table(path)
