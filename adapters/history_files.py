@@ -252,11 +252,6 @@ def _guarded(path: Path, items: Iterator[Item]) -> Iterator[Item]:
         raise BadFile(f"{path}: {(error.strerror or 'cannot be read').lower()}") from error
 
 
-def given_policies(arguments: Sequence[str]) -> Policies:
-    """Return the policies of the given files, over the presets, by their ids. Raises BadFile."""
-    return policies_of([read_policy(argument) for argument in arguments])
-
-
 def policies_of(given: Sequence[RenewalPolicy]) -> Policies:
     """Return the given policies, over the presets, by their ids."""
     presets = preset_policies()

@@ -180,13 +180,13 @@ def _process(snapshot: Path, engine: str, *, policies: int, kept: Path | None = 
 
 def _truth(chains: int, *, rounds: int) -> Iterator[Figure]:
     # Chance has no part in a replay: one seed of the bank is a round.
-    found = [judged(Bank(chains=chains, uses_a_chain=FEW, seed=seed), engine_named("csr")) for seed in range(rounds)]
+    found = [judged(Bank(chains=chains, uses_a_chain=FEW, seed=seed)) for seed in range(rounds)]
     for of_policy in zip(*found, strict=True):
         for metric in ("lockouts", "renewals"):
             yield _figure(
                 f"{of_policy[0].label}: {metric}, as fitted, {chains:,} chains",
                 "in all",
-                [each.as_fitted[metric] for each in of_policy],
+                [each.said[metric].shown for each in of_policy],
                 "the truth",
                 [each.truth[metric] for each in of_policy],
             )

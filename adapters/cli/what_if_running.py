@@ -25,7 +25,13 @@ PROCESSES_MAX = 256
 
 SnapshotArgument = Annotated[Path, typer.Argument(metavar="SNAPSHOT", help="What whatif snapshot wrote.")]
 ProcessesOption = Annotated[
-    int, typer.Option(metavar="N", min=1, max=PROCESSES_MAX, help="How many processes work. No figure depends on it.")
+    int,
+    typer.Option(
+        metavar="N",
+        min=1,
+        max=PROCESSES_MAX,
+        help="How many processes work; one alone uses up to eight processors. No figure depends on it.",
+    ),
 ]
 
 
@@ -53,7 +59,8 @@ def _check_drawing() -> None:
             import_module(package)
         except Exception as error:  # noqa: BLE001 (whatever is wrong with a package, it is found before the work)
             missing = isinstance(error, ModuleNotFoundError) and error.name == package
-            why = "which is not installed" if missing else f"which cannot be loaded ({error})"
+            first = str(error).partition("\n")[0]
+            why = "which is not installed" if missing else f"which cannot be loaded ({first})"
             raise BadInput(f"--report needs {package}, {why}: install sealbook[reports]") from None
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import Mode, Outcomes, Partition, Recorded
 from sealbook.adapters.replay.figures import METRICS, Ground, Numbers, Partial, columns
@@ -13,8 +14,9 @@ from sealbook.adapters.replay.plan import Concerned, Histories, Plan
 from sealbook.adapters.replay.sampling import sampled, weights
 from sealbook.adapters.replay.selecting import PER_CHAIN, Rows, picked, taken, taken_uses
 from sealbook.adapters.replay.self_check import compared
-from sealbook.adapters.replay.unseen import Lost, lost
+from sealbook.adapters.replay.unseen import Lost, Unseen, lost
 
+CHAINS, CUSTOMERS = (METRICS.index(f"{each}_locked_out") for each in ("chains", "customers"))
 POLICIES_AT_A_TIME = 50
 """So many are replayed before their outcomes are counted and forgotten."""
 
@@ -78,7 +80,7 @@ class _Work:
         self.partial.recorded_by_month[...] = by_month
         self._enter(0, in_force, in_force)
         self.in_force_more = self._more_in_force(in_force)
-        self._add(0, self.in_force_more)
+        self._add(0, self.in_force_more, _More.nothing(2))
         for concerned in self.plan.concerned():
             self._replay(concerned, in_force)
         # In the order of the policies, whichever engine each of them has.
@@ -99,37 +101,42 @@ class _Work:
         rows = concerned.rows(self.partition, self.plan)
         part, rest = taken(self.partition, rows), np.setdiff1d(np.arange(self.partition.chains), rows)
         gone = lost(part, until=self.plan.until)
+        gone = replace(gone, rows=rows[gone.rows])
         others = _copied(in_force, by_month=self._in_force(rest, self.plan.shown).by_month) if len(rest) else None
-        more_of_rest = self.in_force_more.among(rest)
         for few in concerned.parts(POLICIES_AT_A_TIME):
             shown = few.engine.replay(part, few.policies, self.plan.question(self.plan.shown))
             for number, found in zip(few.numbers, shown, strict=True):
                 self._enter(number + 1, found if others is None else _merged(others, rows, found), in_force)
-            self._behave_otherwise(few, part, rows, shown, more_of_rest)
-            self._leave_open(few, gone, rows)
+            self._behave_otherwise(few, part, rows, shown, in_force, gone)
 
     def _behave_otherwise(
-        self, few: Concerned, part: Partition, rows: Rows, shown: Sequence[Outcomes], rest: "_More"
+        self,
+        few: Concerned,
+        part: Partition,
+        rows: Rows,
+        shown: Sequence[Outcomes],
+        in_force: Outcomes,
+        gone: Lost,
     ) -> None:
         """Count the behaviors that are not shown. They change nothing for whom a policy never locks out."""
         only = np.array([found.lockouts > 0 for found in shown])
+        rest = self.in_force_more.without(rows)
         replays = [
             few.engine.replay(part, few.policies, self.plan.question(mode), only=only) if only.any() else shown
             for mode in self.plan.others
         ]
-        for number, mine, found, *otherwise in zip(few.numbers, only, shown, *replays, strict=True):
+        unseen = gone.under(few.engine, few.policies, self.plan.question(self.plan.shown), self.ground)
+        for number, mine, found, nobody_saw, *otherwise in zip(few.numbers, only, shown, unseen, *replays, strict=True):
             locked = np.flatnonzero(mine)
-            self._add(number + 1, self._more(rows[locked], locked, found, otherwise).and_of(rest))
-
-    def _leave_open(self, few: Concerned, gone: Lost, rows: Rows) -> None:
-        """Count what nobody saw of those whom only the record lost."""
-        unseen = replace(gone, rows=rows[gone.rows]).under(
-            few.engine, few.policies, self.plan.question(Mode.RETURN), self.ground
-        )
-        for number, mine in zip(few.numbers, unseen, strict=True):
-            self.partial.unseen[number + 1] = mine.chains
-            self.partial.beyond[number + 1] += mine.beyond
-            self.partial.apart[number + 1] += mine.beyond
+            left_open = self._open(rows, found, nobody_saw)
+            self._add(number + 1, self._more(rows[locked], locked, found, otherwise).and_of(rest), left_open)
+            if len(nobody_saw.rows):
+                of_all = in_force.lockouts > 0
+                of_all[rows] = mine
+                customers = self._customers(of_all, left_open)
+                self.partial.beyond[number + 1, :, CUSTOMERS] += customers
+                self.partial.apart[number + 1, :, CUSTOMERS] += customers
+            self.partial.unseen[number + 1] = len(nobody_saw.rows)
 
     def _enter(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
         """Count what is shown of a policy. Until the other modes are counted, they are the same."""
@@ -171,13 +178,29 @@ class _Work:
         more = [columns(self.ground, picked(each, places), rows) - before for each in otherwise]
         return _More(rows=rows, by_mode=np.array(more))
 
-    def _add(self, number: int, more: "_More") -> None:
-        partial, in_force = self.partial, self.in_force_more
-        partial.beyond[number] += more.extremes()
-        partial.apart[number] += (more.less(in_force) if len(in_force.rows) else more).extremes()
+    def _add(self, number: int, more: "_More", unseen: "_More") -> None:
+        partial = self.partial
+        partial.beyond[number] += more.or_else(unseen).extremes()
+        partial.apart[number] += more.less(self.in_force_more).or_else(unseen).extremes()
         if self.plan.shape.resamples:
             for mode, each in zip(self.plan.others, more.by_mode, strict=True):
                 partial.resampled[number, mode] += (self.ground.weights[:, more.rows] @ each.T).T
+
+    def _open(self, rows: Rows, found: Outcomes, unseen: Unseen) -> "_More":
+        """Return by how much less and more than shown may have come of chains of which nobody saw it."""
+        shown = columns(self.ground, picked(found, np.searchsorted(rows, unseen.rows)), unseen.rows)
+        return _More(rows=unseen.rows, by_mode=np.array([unseen.least - shown, unseen.most - shown]))
+
+    def _customers(self, locked: NDArray[np.bool_], unseen: "_More") -> Numbers:
+        """Return how many fewer and more customers may have been locked out, for a customer counts once, (2,)."""
+        less, more = unseen.by_mode[:, CHAINS]
+        without, besides = locked.copy(), locked.copy()
+        without[unseen.rows[less < 0]] = False
+        besides[unseen.rows[more > 0]] = True
+        counts = [
+            np.count_nonzero(np.logical_or.reduceat(each, self.ground.firsts)) for each in (without, locked, besides)
+        ]
+        return np.array([counts[0] - counts[1], counts[2] - counts[1]])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,25 +214,31 @@ class _More:
     def nothing(cls, modes: int) -> "_More":
         return cls(rows=np.empty(0, np.int64), by_mode=np.empty((modes, len(METRICS), 0), np.int64))
 
-    def among(self, rows: Rows) -> "_More":
-        """Return what is of these rows."""
-        mine = np.isin(self.rows, rows)
-        return _More(rows=self.rows[mine], by_mode=self.by_mode[:, :, mine])
+    def without(self, rows: Rows) -> "_More":
+        """Return what is not of these rows."""
+        rest = ~np.isin(self.rows, rows)
+        return _More(rows=self.rows[rest], by_mode=self.by_mode[:, :, rest])
+
+    def at(self, rows: Rows) -> Numbers:
+        """Return it for these rows, which hold its own: of the others there is no more."""
+        by_mode = np.zeros((*self.by_mode.shape[:2], len(rows)), np.int64)
+        by_mode[:, :, np.searchsorted(rows, self.rows)] = self.by_mode
+        return by_mode
 
     def and_of(self, other: "_More") -> "_More":
         """Return what is of the rows of either; none is of both."""
-        if not len(other.rows):
-            return self
-        rows = np.concatenate([self.rows, other.rows])
-        return _More(rows=rows, by_mode=np.concatenate([self.by_mode, other.by_mode], axis=2))
+        rows = np.union1d(self.rows, other.rows)
+        return _More(rows=rows, by_mode=self.at(rows) + other.at(rows))
 
     def less(self, other: "_More") -> "_More":
         """Return by how much more this is than the other, of the rows of both."""
         rows = np.union1d(self.rows, other.rows)
-        by_mode = np.zeros((*self.by_mode.shape[:2], len(rows)), np.int64)
-        by_mode[:, :, np.searchsorted(rows, self.rows)] += self.by_mode
-        by_mode[:, :, np.searchsorted(rows, other.rows)] -= other.by_mode
-        return _More(rows=rows, by_mode=by_mode)
+        return _More(rows=rows, by_mode=self.at(rows) - other.at(rows))
+
+    def or_else(self, other: "_More") -> "_More":
+        """Return what is of the rows of both, where people behave in a way of either."""
+        rows = np.union1d(self.rows, other.rows)
+        return _More(rows=rows, by_mode=np.concatenate([self.at(rows), other.at(rows)]))
 
     def extremes(self) -> Numbers:
         """Return the sums of the least and of the most of each chain, who may behave as shown too, (2, metrics)."""

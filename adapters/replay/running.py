@@ -1,7 +1,6 @@
-"""A run: every partition of a snapshot under every policy, on one process or on several, summed to a report.
+"""A run: every partition of a snapshot under every policy, by threads or by processes, summed to a report.
 
-What the processes hand back are whole numbers that add up, so a report is the same, bit by bit, for any number of
-them.
+What they hand back are whole numbers that add up, so a report is the same, bit by bit, for any number of them.
 """
 
 import os
@@ -23,6 +22,8 @@ from sealbook.adapters.replay.sampling import RESAMPLES
 from sealbook.adapters.replay.self_check import SelfCheck, self_check
 from sealbook.adapters.replay.workers import Workers, workers
 
+THREADS_MAX = 8
+"""Each has a partition in memory, and what became of it under some policies: some 300 MB."""
 POLICIES_AT_ONCE = 250
 """A larger sweep reads the snapshot more than once, so that memory does not grow with it."""
 
@@ -49,7 +50,7 @@ class Run:
         self._processes = processes
         policies, classes = tuple(asked.policies.values()), histories.use_classes
         # What is one partition is shared out among threads by its chains.
-        threads = (os.cpu_count() or 1) if histories.partitions == 1 else 1
+        threads = threads_at_most() if histories.partitions == 1 else 1
         self._engines = engines_for(policies, engine=asked.engine, classes=classes, threads=threads)
         in_force = "reference" if asked.engine == "reference" else "auto"
         self._engines_in_force = engines_for(histories.policies, engine=in_force, classes=classes, threads=threads)
@@ -74,7 +75,7 @@ class Run:
     def _workers(self) -> AbstractContextManager[Workers]:
         # Threads take turns with what is not compiled.
         compiled = all(each.name != "reference" for each in (*self._engines, *self._engines_in_force))
-        threads = (os.cpu_count() or 1) if compiled else 1
+        threads = threads_at_most() if compiled else 1
         return workers(self._histories, processes=self._processes, threads=threads)
 
     def _computed(self, work: Workers, advanced: Advanced, named: Named | None) -> Report:
@@ -134,6 +135,12 @@ class Run:
                 named(each.changed, self._histories.names(number))
             advanced(number + 1)
         return sums
+
+
+def threads_at_most() -> int:
+    """Return how many threads a process has for its work: as many as it may use processors, within reason."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(usable, THREADS_MAX)
 
 
 def _further(advanced: Advanced, begin: int, total: int, done: int) -> None:

@@ -10,8 +10,17 @@ from zlib import crc32
 
 import numpy as np
 
-from sealbook.adapters.replay.contract import Days, FactKind, Facts, Partition, Recorded, UseClasses, Uses
-from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, listed, pq, words
+from sealbook.adapters.replay.contract import (
+    SWITCH_MODES,
+    Days,
+    FactKind,
+    Facts,
+    Partition,
+    Recorded,
+    UseClasses,
+    Uses,
+)
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, flat, is_parquet, listed, pq, words
 from sealbook.adapters.replay.snapshot_form import (
     KNOWN,
     OWN_SWITCH,
@@ -29,14 +38,13 @@ from sealbook.domain.policy_document import RenewalPolicy
 __all__ = ["BadSnapshot", "Snapshot", "opened"]
 
 _ALWAYS = ("key", "customer", "kind", "holder", "channel", "policy", "truncated", "issued_at")
-_PARQUET = b"PAR1"
 READ_BYTES = 2**20
 _FACTS = ("fact_at", "fact_kind", "fact_place", "fact_detail")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """A snapshot on disk. It may be handed to another process, which opens it anew."""
+    """A snapshot on disk. A copy of it, for another thread or process, opens it anew."""
 
     path: Path
     said: Said
@@ -47,7 +55,7 @@ class Snapshot:
     _intact: set[int] = field(default_factory=set[int], init=False, repr=False, compare=False)
 
     def __reduce__(self) -> Any:  # noqa: ANN401 (what pickle asks for)
-        return opened, (self.path,)
+        return _opened_again, (self.path, self.digest)
 
     @property
     def position(self) -> int | None:
@@ -113,12 +121,15 @@ class Snapshot:
         of_days = ("attempted_days", "refused_days") if days else ()
         table = self._table(number, *_ALWAYS, *_FACTS, *of_attempts, *of_days)
         held = {name: flat(table[name]) for name in _ALWAYS}
+        accepted, refused = (_uses(table, name) if attempts else None for name in ("accepted", "refused"))
+        facts = _facts(table, in_fact=in_fact)
         self._check_codes(number, held)
+        self._check_meaning(number, [accepted, refused], facts)
         return Partition(
             **held,
-            accepted=_uses(table, "accepted") if attempts else None,
-            refused=_uses(table, "refused") if attempts else None,
-            facts=_facts(table, in_fact=in_fact),
+            accepted=accepted,
+            refused=refused,
+            facts=facts,
             days=Days(
                 first_day=self.said.known.span.first_day,
                 attempted=words(table["attempted_days"]),
@@ -171,6 +182,16 @@ class Snapshot:
             if len(held[name]) and held[name].max() >= len(of):
                 raise self._damaged(number, f"has a {name} that it does not name")
 
+    def _check_meaning(self, number: int, attempts: Sequence[Uses | None], facts: Facts) -> None:
+        classes = [each.use_class for each in attempts if each is not None and each.use_class is not None]
+        if any(len(each) and each.max() >= len(self.use_classes.of) for each in classes):
+            raise self._damaged(number, "has a class of uses that it does not name")
+        switched_to, mode = np.divmod(facts.detail[facts.kind == FactKind.SWITCHED] % OWN_SWITCH, 4)
+        if (switched_to >= len(self.policies)).any() or (mode >= len(SWITCH_MODES)).any():
+            raise self._damaged(number, "has a switch that it does not explain")
+        if not np.isin(facts.kind, list(FactKind)).all():
+            raise self._damaged(number, "has a fact of no kind that there is")
+
     def _check_bytes(self, number: int) -> None:
         """Raise BadSnapshot where the bytes of a partition are not those that were written: looked at once."""
         if number not in self._intact:
@@ -213,6 +234,14 @@ def opened(path: Path) -> Snapshot:
     return Snapshot(path=path, said=said, partitions=len(said.groups), _content=content, _file=file, _pieces=pieces)
 
 
+def _opened_again(path: Path, digest: str) -> Snapshot:
+    """Return the snapshot of a file that was opened before: for another thread or process."""
+    again = opened(path)
+    if again.digest != digest:
+        raise BadSnapshot(f"{path}: was replaced meanwhile: begin anew")
+    return again
+
+
 def _file(path: Path) -> tuple[Any, Any]:
     """Return a file, and it as one of Parquet."""
     try:
@@ -225,9 +254,8 @@ def _file(path: Path) -> tuple[Any, Any]:
     except (OSError, ValueError, arrow.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise BadSnapshot(f"{path}: {os.strerror(error.errno).lower()}") from error
-        with path.open("rb") as file:
-            parquet = file.read(len(_PARQUET)) == _PARQUET
-        what = "a damaged snapshot, or one that was cut off: make it anew" if parquet else "not a replay snapshot"
+        cut_off = "a damaged snapshot, or one that was cut off: make it anew"
+        what = cut_off if is_parquet(path) else "not a replay snapshot"
         raise BadSnapshot(f"{path}: {what}") from error
 
 

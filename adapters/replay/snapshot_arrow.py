@@ -1,5 +1,6 @@
 """Arrow and Parquet as this project uses them: pyarrow has no types, so what comes of it is anything."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,8 +18,15 @@ except ImportError as error:  # pragma: no cover
 arrow: Any = pa
 pq: Any = parquet
 compute: Any = pc
+_PARQUET = b"PAR1"
 Table = Any
 Column = Any
+
+
+def is_parquet(path: Path) -> bool:
+    """Tell whether a file begins as one of Parquet does, or is empty."""
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET)) in {b"", _PARQUET}
 
 
 def flat(column: Column) -> NDArray[Any]:

@@ -145,7 +145,7 @@ _Names = Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
 class _Outer(msgspec.Struct):
     digest: str
     said: str
-    pieces: list[tuple[_Count, _Count]]
+    pieces: list[tuple[_Count, _Count]] = []
 
 
 class _Schema(msgspec.Struct):

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import FactKind
-from sealbook.adapters.replay.snapshot_arrow import Table, arrow, compute, flat, listed, pq
+from sealbook.adapters.replay.snapshot_arrow import Table, arrow, compute, flat, is_parquet, listed, pq
 from sealbook.adapters.replay.snapshot_form import (
     ATTEMPTS_A_PARTITION,
     CHAINS_A_PARTITION,
@@ -113,6 +113,8 @@ class SnapshotWriter:
 
     def __enter__(self) -> Self:
         try:
+            if self._target.is_file() and not is_parquet(self._target):
+                raise BadSnapshot(f"{self._path}: another file has this name, which is no snapshot: take another name")
             self._file = NamedTemporaryFile(
                 dir=self._target.parent, prefix=f".{self._target.name}.", suffix=".part", delete=False
             )

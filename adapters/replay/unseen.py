@@ -1,21 +1,24 @@
 """Those whom the policy in force lost, and another would have kept: what they would have done then is in no record.
 
-Their record ends with refused attempts. Where a policy accepts the first of these, anything may have come after it: as
-little as if there had been no other attempt, or as much as there was time for. Figures are bounded by both.
+Their record ends with refused attempts. Where a policy may have accepted the first of these, much may have come after
+it: as little as if there had been no other attempt, or as many uses, renewals, lapses, and new credentials for these,
+as there was time for. Figures are bounded by both. Other facts, such as a revocation, are not thought of.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, assert_never
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import (
     NEVER,
+    Behavior,
     Codes,
     Engine,
     FactKind,
+    Mode,
     Outcomes,
     Partition,
     Places,
@@ -31,76 +34,82 @@ from sealbook.domain.policy_document import RenewalPolicy
 DAYS_IN_A_MONTH_MAX = 31
 FAR_DAYS = 2**30
 """Longer than any record: so far apart are things that do not happen twice."""
+NO_LIMIT = 2**30
 _HELD = (FactKind.SUSPENDED, FactKind.REVOKED)
-"""Who is refused after one of these is not refused because of a lapse."""
+"""Who is refused after one of these is refused by every policy."""
 
 Named = dict[str, Numbers]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unseen:
-    """How many lost chains a policy would have kept, and how much lower and higher that lets figures be, (2, metrics).
+    """The lost chains that a policy may have kept, and how little and how much may have come of each, (metrics, n).
 
-    That is beyond what they come to where all return.
+    Of customers it tells nothing: they have other chains.
     """
 
-    chains: int
-    beyond: Numbers
+    rows: Rows
+    least: Numbers
+    most: Numbers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lost:
     """The chains of a partition whose record ends with refused attempts, and how long before the end these begin.
 
-    `as_it_was` has all their attempts. `refused` and `accepted` end with the first of those at the end: refused as it
-    was, or accepted.
+    `refused` and `accepted` are their logs up to the first of those at the end: refused as it was, or accepted.
     """
 
     rows: Rows
     left_days: Numbers
-    as_it_was: Partition
     refused: Partition
     accepted: Partition
 
     def under(
         self, engine: Engine, policies: Sequence[RenewalPolicy], question: Question, ground: Ground
     ) -> list[Unseen]:
-        """Return by policy what nobody saw. The question is of people who all return; `rows` are rows of the ground."""
+        """Return by policy what nobody saw. The question is of the behavior that is shown; `rows` are of the ground."""
         if not len(self.rows):
-            return [Unseen(chains=0, beyond=np.zeros((2, len(METRICS)), np.int64)) for _ in policies]
-        replays = [engine.replay(log, policies, question) for log in (self.as_it_was, self.refused, self.accepted)]
-        switched = (self.as_it_was.facts.kind == FactKind.SWITCHED).any()
-        paces = [_Pace.of((policy, *question.policies) if switched else (policy,)) for policy in policies]
+            nothing = np.zeros((len(METRICS), 0), np.int64)
+            return [Unseen(rows=self.rows, least=nothing, most=nothing) for _ in policies]
+        return_, leave = (replace(question, behavior=Behavior(mode=mode)) for mode in (Mode.RETURN, Mode.LEAVE))
+        replays = (
+            engine.replay(self.refused, policies, leave),
+            engine.replay(self.refused, policies, return_),
+            engine.replay(self.accepted, policies, return_),
+            engine.replay(self.accepted, policies, question),
+        )
+        facts = self.refused.facts
+        switched = np.isin(
+            np.arange(len(self.rows)),
+            np.repeat(np.arange(len(self.rows)), np.diff(facts.begin))[facts.kind == FactKind.SWITCHED],
+        )
         return [
-            self._unseen(*each, pace=pace, exposed_after_days=question.exposed_after_days, ground=ground)
-            for pace, *each in zip(paces, *replays, strict=True)
+            self._unseen(*each, pace=_pace_of(policy, question.policies, switched), question=question, ground=ground)
+            for policy, *each in zip(policies, *replays, strict=True)
         ]
 
     def _unseen(
-        self,
-        as_it_was: Outcomes,
-        refused: Outcomes,
-        accepted: Outcomes,
-        *,
-        pace: "_Pace",
-        exposed_after_days: int,
-        ground: Ground,
+        self, left: Outcomes, refused: Outcomes, *accepted: Outcomes, pace: "_Pace", question: Question, ground: Ground
     ) -> Unseen:
-        # Who is locked out returns only where the attempt was accepted in fact: so the two differ by a reissue where
-        # the policy does not accept it, and only there.
-        kept = np.flatnonzero(refused.reissues == accepted.reissues)
-        seen, known = (columns(ground, each, self.rows)[:, kept] for each in (as_it_was, accepted))
-        least, most = _bounds(
-            known=dict(zip(METRICS, known, strict=True)),
-            seen=dict(zip(METRICS, seen, strict=True)),
-            fees=ground.fees[self.rows[kept]],
-            left_days=self.left_days[kept],
-            unused_days=np.maximum(0, self.left_days[kept] - exposed_after_days),
-            pace=pace,
-        )
-        less, more = (np.array([each[name] for name in METRICS], np.int64) - seen for each in (least, most))
-        beyond = np.stack([np.minimum(less, 0).sum(axis=1), np.maximum(more, 0).sum(axis=1)])
-        return Unseen(chains=len(kept), beyond=beyond)
+        # Whom a policy locks out returns only where the attempt was accepted in fact: so the logs differ by a reissue
+        # where it does not accept this one. And who was locked out before, by this policy alone, may have come back at
+        # any time: he differs where people leave.
+        may_be_kept = (refused.reissues == accepted[0].reissues) | (refused.reissues != left.reissues)
+        kept = np.flatnonzero(may_be_kept)
+        rows, left_days = self.rows[kept], self.left_days[kept]
+        bounds = [
+            _bounds(
+                dict(zip(METRICS, columns(ground, each, self.rows)[:, kept], strict=True)),
+                fees=ground.fees[rows],
+                left_days=left_days,
+                unused_days=np.maximum(0, left_days - question.exposed_after_days),
+                pace=_Pace(*(column[kept] for column in pace)),
+            )
+            for each in accepted
+        ]
+        least, most = zip(*bounds, strict=True)
+        return Unseen(rows=rows, least=np.min(least, axis=0), most=np.max(most, axis=0))
 
 
 def lost(partition: Partition, *, until: int) -> Lost:
@@ -121,7 +130,6 @@ def lost(partition: Partition, *, until: int) -> Lost:
     return Lost(
         rows=rows,
         left_days=until // DAY_SECONDS - refused.at[first].astype(np.int64) // DAY_SECONDS,
-        as_it_was=taken(log, rows),
         refused=taken(replace(log, refused=_chosen(refused, ~after | of_first)), rows),
         accepted=replace(ended, accepted=_with_one_more(ended.accepted, refused, first)),
     )
@@ -159,27 +167,34 @@ def _classes(uses: Uses) -> Codes:
 # --- What may have come of them
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pace:
-    """How many days lie at least between two renewals and between two lapses; whether a renewal may shorten."""
+class _Pace(NamedTuple):
+    """By chain: how many days lie at least between two renewals, and two lapses; the most renewals of a credential.
 
-    renewal_days: int
-    lapse_days: int
-    shortens: bool
+    `shortens` tells whether a renewal may end it sooner.
+    """
 
-    @classmethod
-    def of(cls, policies: Sequence[RenewalPolicy]) -> "_Pace":
-        """Return that of chains that each of the policies may govern."""
-        lengths = {length for each in policies for length in (each.validity, each.validity_of_renewal)}
-        return cls(
-            renewal_days=min(map(_renewal_days, policies)),
-            lapse_days=min(map(_days, lengths)),
-            shortens=len(lengths) > 1,
-        )
+    renewal_days: Numbers
+    lapse_days: Numbers
+    renewals_max: Numbers
+    shortens: Numbers
+
+
+def _pace_of(policy: RenewalPolicy, switched_to: Sequence[RenewalPolicy], switched: NDArray[np.bool_]) -> _Pace:
+    """Return the pace of chains of which some were switched to one or other of some policies."""
+    alone, perhaps = _fastest([policy]), _fastest([policy, *switched_to])
+    return _Pace(*(np.where(switched, other, own) for own, other in zip(alone, perhaps, strict=True)))
+
+
+def _fastest(policies: Sequence[RenewalPolicy]) -> tuple[int, int, int, int]:
+    lengths = {length for each in policies for length in (each.validity, each.validity_of_renewal)}
+    limits = [NO_LIMIT if each.max_renewals is None else each.max_renewals for each in policies]
+    return min(map(_renewal_days, policies)), min(map(_days, lengths)), max(limits), int(len(lengths) > 1)
 
 
 def _renewal_days(policy: RenewalPolicy) -> int:
     validity = min(_days(policy.validity), _days(policy.validity_of_renewal))
+    if policy.validity is None:
+        return FAR_DAYS
     match policy.renew_on:
         case "use":
             return min(validity, _days(policy.eligible_after))
@@ -199,38 +214,34 @@ def _days(period: Period | None) -> int:
     return FAR_DAYS if period is None else max(1, period.months * DAYS_IN_EVERY_MONTH + period.days)
 
 
-def _times(left_days: Numbers, apart_days: int) -> Numbers:
+def _times(left_days: Numbers, apart_days: Numbers) -> Numbers:
     """Return how often something may happen."""
-    return np.zeros_like(left_days) if apart_days >= FAR_DAYS else 1 + left_days // apart_days
+    return np.where(apart_days >= FAR_DAYS, 0, 1 + left_days // apart_days)
 
 
 def _bounds(
-    *, known: Named, seen: Named, fees: Numbers, left_days: Numbers, unused_days: Numbers, pace: _Pace
-) -> tuple[Named, Named]:
+    known: Named, *, fees: Numbers, left_days: Numbers, unused_days: Numbers, pace: _Pace
+) -> tuple[Numbers, Numbers]:
     """Return how little and how much may have come of chains of which it is known what came of them without a use."""
     lapsed, shortened_days = 1 - known["still_valid"], left_days * pace.shortens
     # What is valid to the end without a use does not lapse with some, unless a renewal shortens it.
-    lapses = np.where((lapsed == 0) & (not pace.shortens), 0, _times(left_days, pace.lapse_days))
-    locked = np.minimum(lapses, 1)
+    lapses = np.where((lapsed == 0) & (pace.shortens == 0), 0, _times(left_days, pace.lapse_days))
     less: Named = {
         "lapses": lapsed,
-        # A customer counts once for all of his chains. What was seen of this one may not have been.
-        "customers_locked_out": np.maximum(0, seen["chains_locked_out"] - known["chains_locked_out"]),
         "valid_days": np.minimum(known["valid_days"], shortened_days),
         "exposed_days": np.minimum(known["exposed_days"], unused_days),
         "still_valid": np.minimum(known["still_valid"], shortened_days),
     }
     more: Named = {
-        "renewals": _times(left_days, pace.renewal_days),
+        "renewals": np.minimum(_times(left_days, pace.renewal_days), pace.renewals_max * (lapses + 1)),
         "lapses": lapses - lapsed,
         "lockouts": lapses,
-        "chains_locked_out": np.maximum(0, locked - known["chains_locked_out"]),
-        "customers_locked_out": np.maximum(0, locked - seen["chains_locked_out"]),
+        "chains_locked_out": np.where((lapses > 0) & (known["chains_locked_out"] == 0), 1, 0),
         "reissues": lapses,
         "cost": lapses * fees,
         "valid_days": np.where(lapses > 0, left_days + lapses, 0),
         "exposed_days": unused_days,
         "still_valid": lapsed,
     }
-    least = {name: number - less.get(name, 0) for name, number in known.items()}
-    return least, {name: number + more.get(name, 0) for name, number in known.items()}
+    least = [number - less.get(name, 0) for name, number in known.items()]
+    return np.array(least), np.array([number + more.get(name, 0) for name, number in known.items()])

@@ -95,9 +95,11 @@ def _threads(count: int) -> Generator[ThreadPoolExecutor]:
     executor = ThreadPoolExecutor(count)
     try:
         yield executor
-    finally:
-        # After an interrupt, what has not begun is not done.
-        executor.shutdown(cancel_futures=True)
+    except BaseException:
+        # What has begun ends by itself, before the process does: nobody waits for it to say what happened.
+        executor.shutdown(wait=False, cancel_futures=True)
+        raise
+    executor.shutdown()
 
 
 @contextmanager

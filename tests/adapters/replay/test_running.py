@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchmarks.synthetic_bank import Bank
+from benchmarks.what_if_snapshot import write_snapshot
+from benchmarks.what_if_truth import IN_FORCE, POLICIES
 from sealbook.adapters.replay.contract import Mode, Outcomes
 from sealbook.adapters.replay.figures import METRICS
 from sealbook.adapters.replay.plan import Asked, CannotReplay
@@ -15,6 +19,7 @@ from sealbook.adapters.replay.reference import ReferenceEngine
 from sealbook.adapters.replay.replaying import Changed
 from sealbook.adapters.replay.report import Report
 from sealbook.adapters.replay.running import Run
+from sealbook.adapters.replay.snapshot import opened
 from sealbook.domain.calendar import Period
 from sealbook.domain.policy_document import RenewalPolicy
 from sealbook.domain.values import HolderKind, Kind
@@ -45,6 +50,23 @@ def test_the_report_is_the_same_on_any_number_of_processes() -> None:
         report(small(), processes=2, sample=Fraction(1, 2)).written()
         == report(small(), sample=Fraction(1, 2)).written()
     )
+
+
+@pytest.mark.parametrize("engine", ["csr", "bitmap"])
+def test_a_snapshot_of_several_partitions_comes_to_the_same_by_threads_and_by_processes(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sealbook.adapters.replay.snapshot_writer.CHAINS_A_PARTITION", 40)
+    write_snapshot(tmp_path / "s", Bank(chains=200, uses_a_chain=70, seed=3), IN_FORCE)
+    snapshot = opened(tmp_path / "s")
+    asked = Asked(policies={each.label: each.policy for each in POLICIES}, engine=engine)
+    written = set[str]()
+    for threads, processes in ((1, 1), (3, 1), (1, 2)):
+        monkeypatch.setattr("sealbook.adapters.replay.running.threads_at_most", lambda count=threads: count)
+        written.add(Run(snapshot, asked, version="1", processes=processes).report().written())
+
+    assert snapshot.partitions > 4
+    assert len(written) == 1
 
 
 def test_the_partitions_make_no_difference() -> None:

@@ -5,9 +5,11 @@ import json
 import os
 import pickle
 from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 import numpy as np
@@ -202,12 +204,12 @@ def test_switches_of_the_policy_itself_are_left_out(tmp_path: Path) -> None:
         customer=1,
         name="C",
         issued_at=0,
-        facts=[switched, replace(switched, detail=6), FactRow(at=8, kind=FactKind.REVOKED, place=0)],
+        facts=[switched, replace(switched, detail=2), FactRow(at=8, kind=FactKind.REVOKED, place=0)],
     )
     snapshot = written(tmp_path / "s", row, replace(row, name="D", facts=[switched]))
     asked, was = (snapshot.read(0, attempts=False, days=False, in_fact=each).facts for each in (False, True))
-    assert (asked.begin.tolist(), asked.detail.tolist()) == ([0, 2, 2], [6, 0])
-    assert (was.begin.tolist(), was.detail.tolist()) == ([0, 3, 4], [1, 6, 0, 1])
+    assert (asked.begin.tolist(), asked.detail.tolist()) == ([0, 2, 2], [2, 0])
+    assert (was.begin.tolist(), was.detail.tolist()) == ([0, 3, 4], [1, 2, 0, 1])
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -265,6 +267,21 @@ def put(path: Path, table: Table, outer: dict[str, object]) -> None:
         pieces = [(end, crc32(path.read_bytes()[:end]))]
 
 
+def test_a_copy_is_of_the_same_snapshot_or_none(tmp_path: Path) -> None:
+    snapshot = written(tmp_path / "s", *rows())
+    assert copy(snapshot).digest == snapshot.digest
+    written(tmp_path / "s", *rows()[:-1])
+    with pytest.raises(BadSnapshot, match="was replaced meanwhile"):
+        copy(snapshot)
+
+
+def test_no_other_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "keys.json").write_text("{}")
+    with pytest.raises(BadSnapshot, match="another file has this name"):
+        written(tmp_path / "keys.json", *rows())
+    assert (tmp_path / "keys.json").read_text() == "{}"
+
+
 def rewritten(path: Path, table: Table) -> None:
     """Write other content under what a snapshot says of itself."""
     outer = outer_of(path)
@@ -276,6 +293,13 @@ def of_another_schema(path: Path) -> None:
     outer = outer_of(path)
     outer["said"] = str(outer["said"]).replace(f'"schema": {SCHEMA}', f'"schema": {SCHEMA + 1}')
     put(path, pq.read_table(path), outer)
+
+
+def of_the_first_schema(path: Path) -> None:
+    outer = outer_of(path)
+    outer["said"] = str(outer["said"]).replace(f'"schema": {SCHEMA}', '"schema": 1')
+    del outer["pieces"]
+    pq.write_table(pq.read_table(path).replace_schema_metadata({METADATA: json.dumps(outer)}), path)
 
 
 def with_another_digest(path: Path) -> None:
@@ -356,6 +380,7 @@ def that_is_not_there(path: Path) -> None:
     ("spoiled", "why"),
     [
         (of_another_schema, f"a snapshot of schema {SCHEMA + 1}, this version reads {SCHEMA}"),
+        (of_the_first_schema, f"a snapshot of schema 1, this version reads {SCHEMA}"),
         (with_another_digest, "its digest is not that"),
         (with_a_partition_missing, "not the partitions"),
         (with_a_checksum_missing, "not the partitions"),
@@ -429,6 +454,20 @@ def test_numbers_without_a_meaning_are_noticed(tmp_path: Path, of: str, why: str
     written(tmp_path / "s", *rows())
     with pytest.raises(BadSnapshot, match=why):
         with_column(tmp_path / "s", "kind", of=of).read(0, attempts=False, days=False)
+
+
+@pytest.mark.parametrize(
+    ("spoilt", "why"),
+    [
+        ({"facts": [FactRow(at=5, kind=FactKind.SWITCHED, place=0, detail=4)]}, "a switch that it does not explain"),
+        ({"facts": [FactRow(at=5, kind=FactKind.SWITCHED, place=0, detail=3)]}, "a switch that it does not explain"),
+        ({"accepted": [5], "accepted_class": [9]}, "a class of uses that it does not name"),
+    ],
+)
+def test_codes_without_a_meaning_are_noticed(tmp_path: Path, spoilt: dict[str, Any], why: str) -> None:
+    row = ChainRow(key=1, customer=1, name="C", issued_at=0, **spoilt)
+    with pytest.raises(BadSnapshot, match=why):
+        written(tmp_path / "s", row).read(0, attempts=True, days=False)
 
 
 def test_a_link_stays_and_what_it_points_to_is_written(tmp_path: Path) -> None:

@@ -14,20 +14,23 @@ from sealbook.adapters.replay.csr import CsrEngine
 BANK = Bank(chains=20_000, uses_a_chain=70, seed=1)
 SMALL = replace(BANK, chains=2_000)
 LABELS = [terms.label for terms in POLICIES]
-ONE_SIDED = ["36/12", "24/6", "24/12 + 90 days"]
+KINDER = ["36/12", "24/6", "24/12 + 90 days"]
 """Policies kinder than the one in force: they would have kept some of those whom it lost."""
 
 
 @pytest.fixture(scope="module")
 def found() -> dict[str, Judged]:
-    return {each.label: each for each in judged(BANK, CsrEngine())}
+    return {each.label: each for each in judged(BANK)}
 
 
-def test_the_policy_in_force_is_replayed_as_it_was_whatever_people_might_have_done(found: dict[str, Judged]) -> None:
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_policy_in_force_is_replayed_as_it_was_whatever_people_might_have_done(
+    found: dict[str, Judged], metric: str
+) -> None:
     in_force = found[IN_FORCE.label]
+    said = in_force.said[metric]
 
-    assert in_force.leave == in_force.come_back == in_force.as_fitted == in_force.truth
-    assert set(in_force.lower.values()) == set(in_force.higher.values()) == {0}
+    assert said.low == said.point == said.high == in_force.truth[metric]
     assert in_force.truth["lockouts"] > BANK.chains // 20
 
 
@@ -43,31 +46,31 @@ def test_each_chain_under_the_policy_in_force_is_as_it_was_recorded() -> None:
 @pytest.mark.parametrize("label", LABELS)
 @pytest.mark.parametrize("metric", METRICS)
 def test_the_truth_lies_within_the_bounds(found: dict[str, Judged], label: str, metric: str) -> None:
-    each = found[label]
+    said, truth = found[label].said[metric], found[label].truth[metric]
 
-    assert each.low(metric) <= each.truth[metric] <= each.high(metric)
+    assert said.low <= truth <= said.high
 
 
 @pytest.mark.parametrize("label", LABELS)
 def test_lock_outs_are_told_to_within_two_in_a_hundred(found: dict[str, Judged], label: str) -> None:
-    each = found[label]
+    said, truth = found[label].said, found[label].truth
 
-    assert each.as_fitted["lockouts"] == pytest.approx(each.truth["lockouts"], rel=0.02)
-    assert each.as_fitted["renewals"] == pytest.approx(each.truth["renewals"], rel=0.02)
+    assert said["lockouts"].point == pytest.approx(truth["lockouts"], rel=0.02)
+    assert said["renewals"].point == pytest.approx(truth["renewals"], rel=0.02)
 
 
-@pytest.mark.parametrize("label", ONE_SIDED)
+@pytest.mark.parametrize("label", KINDER)
 def test_bounds_hold_uses_that_a_lost_customer_never_made(found: dict[str, Judged], label: str) -> None:
-    each = found[label]
+    said, truth = found[label].said["renewals"], found[label].truth["renewals"]
 
-    assert each.truth["renewals"] > each.high("renewals") - each.higher["renewals"]
+    assert said.shown < truth <= said.high
 
 
-def test_behavior_is_a_matter_of_bounds_where_a_policy_is_stricter(found: dict[str, Judged]) -> None:
-    stricter = found["12/6"]
+@pytest.mark.parametrize("label", LABELS)
+def test_bounds_are_near_enough_to_say_something(found: dict[str, Judged], label: str) -> None:
+    said = found[label].said["renewals"]
 
-    assert stricter.low("lockouts") < stricter.as_fitted["lockouts"] < stricter.high("lockouts")
-    assert stricter.low("reissues") < stricter.truth["reissues"] < stricter.high("reissues")
+    assert said.high - said.low < said.shown // 5
 
 
 def counts(uses: Uses) -> list[int]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sealbook.adapters.replay.contract import Behavior, FactKind, Mode, Question
 from sealbook.adapters.replay.csr import CsrEngine
-from sealbook.adapters.replay.figures import CUSTOMERS, METRICS, Ground, Numbers, Shape, columns
+from sealbook.adapters.replay.figures import METRICS, Ground, Numbers, Shape, columns
 from sealbook.adapters.replay.moments import DAY_SECONDS
 from sealbook.adapters.replay.unseen import Unseen, lost
 from sealbook.domain.policy_document import RenewalPolicy
@@ -54,22 +54,22 @@ def unseen(*then: Attempt | Fact, under: RenewalPolicy = LONGER, until: int = UN
     return found
 
 
-def beyond(found: Unseen) -> dict[str, tuple[int, int]]:
-    return {name: (int(low), int(high)) for name, low, high in zip(METRICS, *found.beyond, strict=True)}
+def bounds(found: Unseen) -> dict[str, tuple[int, int]]:
+    (least,), (most,) = found.least.T.tolist(), found.most.T.tolist()
+    return {name: (low, high) for name, low, high in zip(METRICS, least, most, strict=True)}
 
 
 def test_a_refusal_at_the_end_that_a_policy_had_not_made_leaves_things_open() -> None:
-    found = unseen(REFUSED)
+    found = bounds(unseen(REFUSED))
 
-    assert found.chains == 1
-    # He renews by his use, and may do so a year later each time; seen were three years more, and a lapse.
-    assert beyond(found)["renewals"] == (0, 1 + 1378 // 336)
-    # He may have lapsed every three years, or never.
-    assert beyond(found)["lapses"] == (-1, 1)
-    assert beyond(found)["lockouts"] == (0, 2)
-    assert beyond(found)["chains_locked_out"] == beyond(found)["customers_locked_out"] == (0, 1)
-    assert beyond(found)["cost"] == (0, 2 * FEE)
-    assert beyond(found)["still_valid"] == (0, 1)
+    # He renews by his use, and may do so a year later each time.
+    assert found["renewals"] == (1, 2 + 1378 // 336)
+    # He may have lapsed every three years, or never; without another use he did once.
+    assert found["lapses"] == (0, 2)
+    assert found["lockouts"] == (0, 2)
+    assert found["chains_locked_out"] == (0, 1)
+    assert found["cost"] == (0, 2 * FEE)
+    assert found["still_valid"] == (0, 1)
 
 
 @pytest.mark.parametrize(
@@ -83,37 +83,61 @@ def test_a_refusal_at_the_end_that_a_policy_had_not_made_leaves_things_open() ->
     ],
 )
 def test_whom_the_record_did_not_lose_leaves_nothing_open(then: tuple[Attempt | Fact, ...]) -> None:
-    assert unseen(*then).chains == 0
-    assert not unseen(*then).beyond.any()
+    assert not len(unseen(*then).rows)
 
 
 def test_whom_the_policy_loses_as_well_leaves_nothing_open() -> None:
-    assert unseen(REFUSED, under=policy(validity="P2Y")).chains == 0
+    assert not len(unseen(REFUSED, under=policy(validity="P2Y")).rows)
+
+
+def test_whom_only_the_policy_locked_out_before_may_have_come_back_so_that_it_kept_him() -> None:
+    used = Attempt(at=ISSUED + 720 * DAY_SECONDS)
+    refused = Attempt(at=ISSUED + 1455 * DAY_SECONDS, accepted=False)
+    found = bounds(unseen(used, refused, under=policy(validity="P23M")))
+
+    assert found["still_valid"] == (0, 1)
+    assert found["renewals"][1] > 2
 
 
 def test_what_is_not_refused_yet_is_not_lost() -> None:
-    assert unseen(REFUSED, until=REFUSED.at - 1).chains == 0
-    assert unseen(REFUSED, until=REFUSED.at).chains == 1
+    assert not len(unseen(REFUSED, until=REFUSED.at - 1).rows)
+    assert len(unseen(REFUSED, until=REFUSED.at).rows)
 
 
 def test_what_was_seen_after_the_first_refusal_may_not_have_been() -> None:
     late = Attempt(at=midnight(date(2026, 2, 1)), accepted=False)
 
-    assert beyond(unseen(REFUSED, late))["lockouts"] == (-1, 1)
-    assert beyond(unseen(REFUSED, late))["customers_locked_out"] == (-1, 0)
+    assert bounds(unseen(REFUSED, late)) == bounds(unseen(REFUSED))
 
 
-def test_a_policy_that_never_renews_leaves_no_renewal_open() -> None:
-    never = policy(validity="P3Y", renew_on="never", eligible_after=None)
-
-    assert beyond(unseen(REFUSED, under=never))["renewals"] == (0, 0)
+@pytest.mark.parametrize(
+    "under",
+    [
+        policy(validity="P3Y", renew_on="never", eligible_after=None),
+        policy(validity="P3Y", max_renewals=0),
+        policy(validity=None, renew_on="request", eligible_after=None, request_window="P30D"),
+    ],
+    ids=["never", "no more", "no end"],
+)
+def test_a_policy_that_never_renews_leaves_no_renewal_open(under: RenewalPolicy) -> None:
+    assert bounds(unseen(REFUSED, under=under))["renewals"] == (0, 0)
 
 
 def test_what_does_not_end_leaves_only_its_use_open() -> None:
     endless = policy(validity=None, renew_on="never", eligible_after=None)
 
-    open_ones = {name for name, bounds in beyond(unseen(REFUSED, under=endless)).items() if any(bounds)}
-    assert open_ones == {"exposed_days"}
+    found = bounds(unseen(REFUSED, under=endless))
+    assert {name for name, (least, most) in found.items() if least < most} == {"exposed_days"}
+
+
+def test_who_was_switched_to_another_policy_is_not_everybody() -> None:
+    switched = Chain(issued_at=ISSUED, then=(Fact(at=ISSUED + 9, kind=FactKind.SWITCHED, detail=0), REFUSED))
+    question = replace(asked(), policies=(policy(validity="P3Y", eligible_after="P1M"),))
+    of_both = [switched, Chain(issued_at=ISSUED, then=(REFUSED,))]
+    (found,) = lost(partition_of(of_both), until=UNTIL).under(CSR, [LONGER], question, ground_of(*of_both))
+
+    renewals = found.most[METRICS.index("renewals")].tolist()
+    assert renewals[1] == bounds(unseen(REFUSED))["renewals"][1] < renewals[0]
 
 
 @st.composite
@@ -134,24 +158,25 @@ def _continued(draw: st.DrawFn, chain: Chain) -> tuple[Chain, Chain]:
     )
 
 
-def metrics(chain: Chain, under: RenewalPolicy, question: Question, mode: Mode) -> Numbers:
-    asked = replace(question, behavior=Behavior(mode=mode))
-    (outcomes,) = CSR.replay(partition_of([chain]), [under], asked)
+def metrics(chain: Chain, under: RenewalPolicy, question: Question) -> Numbers:
+    (outcomes,) = CSR.replay(partition_of([chain]), [under], question)
     return columns(ground_of(chain), outcomes)[:, 0]
 
 
 @drawn
 @given(data=st.data(), under=policies(**ABLE), question=questions(named=policies(**ABLE)))
-def test_the_bounds_hold_whatever_they_did(data: st.DataObject, under: RenewalPolicy, question: Question) -> None:
+def test_the_bounds_hold_whatever_uses_and_requests_they_made(
+    data: st.DataObject, under: RenewalPolicy, question: Question
+) -> None:
     assert len(question.policies) == SWITCH_POLICIES
     seen, done = data.draw(data.draw(chains().map(_continued)))
-    question = replace(question, behavior=RETURNING)
+    behaviors = [Behavior(mode=Mode.LEAVE), RETURNING, question.behavior]
     (found,) = lost(partition_of([seen]), until=question.until).under(CSR, [under], question, ground_of(seen))
-    if found.chains:
-        bounds = [metrics(seen, under, question, mode) for mode in (Mode.LEAVE, Mode.RETURN)]
-        low, high = np.minimum(*bounds) + found.beyond[0], np.maximum(*bounds) + found.beyond[1]
-        for mode in (Mode.LEAVE, Mode.RETURN):
-            true = metrics(done, under, question, mode)
+    if len(found.rows):
+        of_seen = [metrics(seen, under, replace(question, behavior=each)) for each in behaviors]
+        low, high = np.min([*of_seen, found.least[:, 0]], axis=0), np.max([*of_seen, found.most[:, 0]], axis=0)
+        for each in behaviors:
+            true = metrics(done, under, replace(question, behavior=each))
             for number, name in enumerate(METRICS):
-                if number != CUSTOMERS:
+                if name != "customers_locked_out":
                     assert low[number] <= true[number] <= high[number], name
