@@ -139,7 +139,7 @@ class _Work:
             self.partial.unseen[number + 1] = len(nobody_saw.rows)
 
     def _enter(self, number: int, outcomes: Outcomes, in_force: Outcomes) -> None:
-        """Count what is shown of a policy. Until the other modes are counted, they are the same."""
+        """Count what is shown of a policy. The resamples of the other modes begin with the same."""
         sums = self.adding.sums(outcomes, in_force)
         partial = self.partial
         partial.totals[number] = sums.totals
