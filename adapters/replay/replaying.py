@@ -8,15 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sealbook.adapters.replay.contract import Mode, Outcomes, Partition, Recorded
-from sealbook.adapters.replay.figures import METRICS, Ground, Numbers, Partial, columns
+from sealbook.adapters.replay.figures import CUSTOMERS, METRICS, Ground, Numbers, Partial, columns
 from sealbook.adapters.replay.kernel_sums import Adding
+from sealbook.adapters.replay.otherwise import More
 from sealbook.adapters.replay.plan import Concerned, Histories, Plan
 from sealbook.adapters.replay.sampling import sampled, weights
 from sealbook.adapters.replay.selecting import PER_CHAIN, Rows, picked, taken, taken_uses
 from sealbook.adapters.replay.self_check import compared
 from sealbook.adapters.replay.unseen import Lost, Unseen, lost
 
-CHAINS, CUSTOMERS = (METRICS.index(f"{each}_locked_out") for each in ("chains", "customers"))
+CHAINS = METRICS.index("chains_locked_out")
 POLICIES_AT_A_TIME = 50
 """So many are replayed before their outcomes are counted and forgotten."""
 
@@ -67,7 +68,7 @@ class _Work:
         self.adding = Adding(self.ground)
         self.partial = Partial.empty(plan.shape, policies=len(plan.policies))
         self.changed: list[Changed] = []
-        self.in_force_more = _More.nothing(len(plan.others))
+        self.in_force_more = More.nothing(len(plan.others))
 
     def done(self, recorded: Recorded) -> Replayed:
         everyone = np.arange(self.partition.chains)
@@ -80,7 +81,7 @@ class _Work:
         self.partial.recorded_by_month[...] = by_month
         self._enter(0, in_force, in_force)
         self.in_force_more = self._more_in_force(in_force)
-        self._add(0, self.in_force_more, _More.nothing(2))
+        self._add(0, self.in_force_more, More.nothing(2))
         for concerned in self.plan.concerned():
             self._replay(concerned, in_force)
         # In the order of the policies, whichever engine each of them has.
@@ -163,22 +164,22 @@ class _Work:
             )
         )
 
-    def _more_in_force(self, in_force: Outcomes) -> "_More":
+    def _more_in_force(self, in_force: Outcomes) -> More:
         locked = np.flatnonzero(in_force.lockouts > 0)
         otherwise = [self._in_force(locked, mode) for mode in self.plan.others]
         before = columns(self.ground, picked(in_force, locked), locked)
         more = np.array([columns(self.ground, each, locked) - before for each in otherwise])
         # Where refusals are on record there is nothing left of it: people did what they did.
         some = more.any(axis=(0, 1))
-        return _More(rows=locked[some], by_mode=more[:, :, some])
+        return More(rows=locked[some], by_mode=more[:, :, some])
 
-    def _more(self, rows: Rows, places: Rows, shown: Outcomes, otherwise: Sequence[Outcomes]) -> "_More":
+    def _more(self, rows: Rows, places: Rows, shown: Outcomes, otherwise: Sequence[Outcomes]) -> More:
         """Return by how much more it is for chains at these rows, and at these places of the outcomes."""
         before = columns(self.ground, picked(shown, places), rows)
         more = [columns(self.ground, picked(each, places), rows) - before for each in otherwise]
-        return _More(rows=rows, by_mode=np.array(more))
+        return More(rows=rows, by_mode=np.array(more))
 
-    def _add(self, number: int, more: "_More", unseen: "_More") -> None:
+    def _add(self, number: int, more: More, unseen: More) -> None:
         partial = self.partial
         partial.beyond[number] += more.or_else(unseen).extremes()
         partial.apart[number] += more.less(self.in_force_more).or_else(unseen).extremes()
@@ -186,12 +187,12 @@ class _Work:
             for mode, each in zip(self.plan.others, more.by_mode, strict=True):
                 partial.resampled[number, mode] += (self.ground.weights[:, more.rows] @ each.T).T
 
-    def _open(self, rows: Rows, found: Outcomes, unseen: Unseen) -> "_More":
+    def _open(self, rows: Rows, found: Outcomes, unseen: Unseen) -> More:
         """Return by how much less and more than shown may have come of chains of which nobody saw it."""
         shown = columns(self.ground, picked(found, np.searchsorted(rows, unseen.rows)), unseen.rows)
-        return _More(rows=unseen.rows, by_mode=np.array([unseen.least - shown, unseen.most - shown]))
+        return More(rows=unseen.rows, by_mode=np.array([unseen.least - shown, unseen.most - shown]))
 
-    def _customers(self, locked: NDArray[np.bool_], unseen: "_More") -> Numbers:
+    def _customers(self, locked: NDArray[np.bool_], unseen: More) -> Numbers:
         """Return how many fewer and more customers may have been locked out, for a customer counts once, (2,)."""
         less, more = unseen.by_mode[:, CHAINS]
         without, besides = locked.copy(), locked.copy()
@@ -201,49 +202,6 @@ class _Work:
             np.count_nonzero(np.logical_or.reduceat(each, self.ground.firsts)) for each in (without, locked, besides)
         ]
         return np.array([counts[0] - counts[1], counts[2] - counts[1]])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _More:
-    """By how much more it is for the chains at some rows, where people behave otherwise: (modes, metrics, chains)."""
-
-    rows: Rows
-    by_mode: Numbers
-
-    @classmethod
-    def nothing(cls, modes: int) -> "_More":
-        return cls(rows=np.empty(0, np.int64), by_mode=np.empty((modes, len(METRICS), 0), np.int64))
-
-    def without(self, rows: Rows) -> "_More":
-        """Return what is not of these rows."""
-        rest = ~np.isin(self.rows, rows)
-        return _More(rows=self.rows[rest], by_mode=self.by_mode[:, :, rest])
-
-    def at(self, rows: Rows) -> Numbers:
-        """Return it for these rows, which hold its own: of the others there is no more."""
-        by_mode = np.zeros((*self.by_mode.shape[:2], len(rows)), np.int64)
-        by_mode[:, :, np.searchsorted(rows, self.rows)] = self.by_mode
-        return by_mode
-
-    def and_of(self, other: "_More") -> "_More":
-        """Return what is of the rows of either; none is of both."""
-        rows = np.union1d(self.rows, other.rows)
-        return _More(rows=rows, by_mode=self.at(rows) + other.at(rows))
-
-    def less(self, other: "_More") -> "_More":
-        """Return by how much more this is than the other, of the rows of both."""
-        rows = np.union1d(self.rows, other.rows)
-        return _More(rows=rows, by_mode=self.at(rows) - other.at(rows))
-
-    def or_else(self, other: "_More") -> "_More":
-        """Return what is of the rows of both, where people behave in a way of either."""
-        rows = np.union1d(self.rows, other.rows)
-        return _More(rows=rows, by_mode=np.concatenate([self.at(rows), other.at(rows)]))
-
-    def extremes(self) -> Numbers:
-        """Return the sums of the least and of the most of each chain, who may behave as shown too, (2, metrics)."""
-        least, most = np.minimum(0, self.by_mode.min(axis=0)), np.maximum(0, self.by_mode.max(axis=0))
-        return np.stack([least.sum(axis=1), most.sum(axis=1)])
 
 
 def _nothing(chains: int, months: int) -> Outcomes:
